@@ -1,0 +1,31 @@
+"""Who is in front of the page, as the registry's pages may know it.
+
+The registry never imports the provider: the provider implements `CitizenSessions`, the house passes it along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from starlette.requests import Request
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """A citizen with an open session."""
+
+    citizen: str
+    """The registry's handle, never the national number."""
+    session_digest: str
+    """SHA-256 of the session cookie, base64url; CSRF tokens are bound to it."""
+    display_name: str
+    acr: str
+    auth_time: datetime
+
+
+class CitizenSessions(Protocol):
+    async def current(self, request: Request) -> LoggedIn | None:
+        """The person whose session cookie this request carries, or None; never raises for a bad cookie."""
+        ...

@@ -1,0 +1,266 @@
+"""The outermost guard, pure ASGI.
+
+In this order, for every HTTP request:
+ 1. the headers are measured (16 KB), Host found: exactly one, and the issuer's, before anything is routed
+    (CVE-2026-48710); nothing of ours is ever built from it
+ 2. documents that are the same for everyone are answered at once
+ 3. address (8 KB) and its spelling: an encoded or doubled slash or a dot segment is nobody's (Keycloak CVE-2026-9800)
+ 4. X-Forwarded-* and their like are taken away; only a listed proxy's word on the caller's address is believed
+ 5. the body is counted while it is read, whatever Content-Length says; above the limit the answer is 413
+ 6. the response gets its request id and security headers; whatever breaks becomes a bare 500 in the right form
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from base.forms import MAX_BODY
+from base.problems import API_VERSION, Problem
+from base.web.cached import Cached, unchanged
+from base.web.errors import REQUEST_ID, Refusals, install
+from base.web.headers import RawHeaders, security_headers
+
+if TYPE_CHECKING:
+    from base.render import Renderer
+    from base.settings import Settings
+
+MAX_HEADERS = 16 * 1024
+"""Bytes of names and values together."""
+MAX_URL = 8 * 1024
+
+_API = "/consent/v1"
+_ODD_PATH = re.compile(rb"//|%2f|%5c|\\|/\.\.?(/|;|$)|%2e|;|%00|%0d|%0a", re.IGNORECASE)
+_FORWARDED = (b"forwarded", b"x-forwarded-", b"x-real-ip", b"x-original-", b"x-rewrite-")
+
+log = structlog.get_logger("regie.web")
+
+
+def frame(
+    app: ASGIApp | Sequence[BaseRoute],
+    settings: Settings,
+    *,
+    cached: Mapping[str, Cached] | None = None,
+    renderer: Renderer | None = None,
+    body_limit: int = MAX_BODY,
+) -> Frame:
+    """One application of routes, or of an application, with the guard around it.
+
+    `cached`: documents by path. With a `renderer`, its static files and its language switch are served too.
+    """
+    inner = Starlette(routes=list(app)) if isinstance(app, Sequence) else app
+    documents = dict(cached or {})
+    if isinstance(inner, Starlette):
+        install(inner, renderer)
+        if renderer is not None:
+            inner.router.routes.extend(renderer.routes())
+    if renderer is not None:
+        documents.update(renderer.static_files)
+    return Frame(inner, settings, documents, Refusals(renderer), body_limit)
+
+
+class Frame:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        cached: dict[str, Cached],
+        refusals: Refusals,
+        body_limit: int,
+    ) -> None:
+        self.app = app
+        self.cached = cached
+        self.refusals = refusals
+        self.body_limit = body_limit
+        self.hosts = frozenset(_hosts(settings.issuer))
+        self.proxies = tuple(ip_network(str(proxy)) for proxy in settings.trusted_proxies)
+        self.security = security_headers(development=settings.development)
+        self.security_names = frozenset(name for name, _ in self.security)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            # Lifespan passes; we serve no WebSocket, and an unrouted one is closed by Starlette.
+            await self.app(scope, receive, send)
+            return
+
+        host = none_match = b""
+        size = hosts = 0
+        forwarded = False
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+            if name == b"host":
+                host = value
+                hosts += 1
+            elif name == b"if-none-match":
+                none_match = value
+            elif name.startswith(_FORWARDED):
+                forwarded = True
+        if hosts != 1 or host.lower() not in self.hosts:
+            await self._refuse(scope, receive, send, Problem(400, "This host is not served here."))
+            return
+
+        document = self.cached.get(scope["path"])
+        if document is not None and scope["method"] in ("GET", "HEAD") and size <= MAX_HEADERS:
+            await self._document(document, none_match, scope, send)
+            return
+        problem = self._unacceptable(scope, size, known=document is not None)
+        if problem is not None:
+            await self._refuse(scope, receive, send, problem)
+            return
+        if forwarded:
+            self._forwarded(scope)
+        await self._run(scope, receive, send)
+
+    async def _document(self, document: Cached, none_match: bytes, scope: Scope, send: Send) -> None:
+        """Bytes from memory. No request id here: nothing can go wrong, and the bytes are everybody's."""
+        body, etag, headers, headers_unchanged = document.prepared(self.security)
+        if none_match and unchanged(etag, none_match):
+            await send({"type": "http.response.start", "status": 304, "headers": headers_unchanged})
+            body = b""
+        else:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _unacceptable(self, scope: Scope, size: int, *, known: bool) -> Problem | None:
+        if size > MAX_HEADERS:
+            return Problem(431)
+        path = scope.get("raw_path") or scope["path"].encode()
+        if len(path) + len(scope["query_string"]) > MAX_URL:
+            return Problem(414)
+        if _ODD_PATH.search(path):
+            return Problem(404)
+        if known:
+            return Problem(405, headers={"allow": "GET, HEAD"})
+        for name, value in scope["headers"]:
+            if name == b"content-length" and (not value.isdigit() or len(value) > 12 or int(value) > self.body_limit):
+                return Problem(413 if value.isdigit() else 400)
+        return None
+
+    def _forwarded(self, scope: Scope) -> None:
+        """Believe a listed proxy on who called, last hop first; from all others these headers do not exist."""
+        client = scope.get("client")
+        if client and self._listed(client[0]):
+            hops = [
+                hop.strip()
+                for name, value in scope["headers"]
+                if name == b"x-forwarded-for"
+                for hop in value.decode("latin-1").split(",")
+            ]
+            caller = next((hop for hop in reversed(hops) if not self._listed(hop)), None)
+            if caller is not None and _is_address(caller):
+                scope["client"] = (caller, 0)
+        scope["headers"] = [header for header in scope["headers"] if not header[0].startswith(_FORWARDED)]
+
+    def _listed(self, address: str) -> bool:
+        if not self.proxies or not _is_address(address):
+            return False
+        parsed = ip_address(address)
+        return any(parsed in network for network in self.proxies)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = _Exchange(self, scope, receive, send)
+        problem = Problem(500, error="server_error")
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        except Problem as error:
+            problem = error
+        except Exception as error:  # noqa: BLE001 - the last resort: nothing of it may reach the caller
+            _log(error, scope[REQUEST_ID])
+        if exchange.started:
+            return
+        if exchange.too_large:
+            # What is left of the body would be read as the next request.
+            problem = Problem(413, headers={"connection": "close"})
+            exchange.too_large = False
+        await self.refusals.answer(Request(scope), problem)(scope, receive, exchange.send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
+        """Refuse before routing. The body, if any, stays unread: the connection ends with the answer."""
+        exchange = _Exchange(self, scope, receive, send)
+        problem.headers["connection"] = "close"
+        await self.refusals.answer(Request(scope), problem)(scope, receive, exchange.send)
+
+    def finish(self, headers: RawHeaders, identifier: str, *, is_api: bool) -> RawHeaders:
+        """The response's own headers, then ours where it has none of that name."""
+        names = {name for name, _ in headers}
+        if names.isdisjoint(self.security_names):
+            headers += self.security
+        else:
+            headers += [header for header in self.security if header[0] not in names]
+        headers.append((b"x-request-id", identifier.encode()))
+        if is_api and b"api-version" not in names:
+            headers.append((b"api-version", API_VERSION.encode()))
+        return headers
+
+
+class _Exchange:
+    """One request and its response: counts the body in, finishes the headers out."""
+
+    __slots__ = ("_frame", "_receive", "_received", "_scope", "_send", "started", "too_large")
+
+    def __init__(self, frame: Frame, scope: Scope, receive: Receive, send: Send) -> None:
+        self._frame = frame
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._received = 0
+        self.started = False
+        self.too_large = False
+        scope[REQUEST_ID] = secrets.token_hex(8)
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._received += len(message.get("body", b""))
+            if self._received > self._frame.body_limit:
+                self.too_large = True
+                raise Problem(413)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if not self.started:
+            if self.too_large:
+                # Whatever the application makes of a body that ran over the limit, the caller is told the reason.
+                return
+            self.started = True
+            is_api = self._scope["path"].startswith(_API)
+            headers = list(message.get("headers", ()))
+            message["headers"] = self._frame.finish(headers, self._scope[REQUEST_ID], is_api=is_api)
+        await self._send(message)
+
+
+def _hosts(issuer: str) -> Iterable[bytes]:
+    """The Host values of the issuer: with and without the scheme's own port."""
+    parts = urlsplit(issuer)
+    name = parts.hostname or ""
+    if ":" in name:
+        name = f"[{name}]"
+    usual = 443 if parts.scheme == "https" else 80
+    if parts.port in (None, usual):
+        return (name.encode(), f"{name}:{usual}".encode())
+    return (f"{name}:{parts.port}".encode(),)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _log(error: Exception, identifier: str) -> None:
+    """Where it broke and of what kind; not its message, which may hold what the caller sent."""
+    places = [f"{place.filename}:{place.lineno}" for place in traceback.extract_tb(error.__traceback__)[-5:]]
+    log.error("request.failed", request_id=identifier, error=type(error).__name__, places=places)
