@@ -1,0 +1,42 @@
+"""Pseudonyms: how a citizen is called by the registry and by each agency, and how a number is found without storing it.
+
+Two steps with two keys, so that provider and registry can each compute an agency's `sub` from the registry's handle,
+while nobody gets from a `sub` back to a citizen without a table (OpenID Connect Core section 8.1, pairwise).
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from keys.digest import b64encode
+from keys.seal import expand
+
+
+class Pseudonyms:
+    """`secret`: 32 bytes, kept in the key store and outside every database."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._handle = expand(secret, "regie handle v1")
+        self._pairwise = expand(secret, "regie pairwise v1")
+        self._index = expand(secret, "regie index v1")
+
+    def handle(self, citizen_id: str) -> str:
+        """The name by which the registry knows a citizen, 43 base64url characters."""
+        return _prf(self._handle, citizen_id)
+
+    def pairwise(self, handle: str, sector: str) -> str:
+        """The `sub` under which one sector (an agency) knows the citizen behind a registry handle."""
+        return _prf(self._pairwise, f"{len(sector)}:{sector}{handle}")
+
+    def blind_index(self, value: str) -> str:
+        """Keyed index of a national number: equal numbers meet, and without the key no number can be tried."""
+        return _prf(self._index, value)
+
+    def mac(self, purpose: str, data: bytes) -> bytes:
+        """A 32-byte code over `data`, for one purpose only (CSRF tokens, cursors)."""
+        return hmac.digest(expand(self._secret, f"regie mac {purpose}"), data, "sha256")
+
+
+def _prf(key: bytes, text: str) -> str:
+    return b64encode(hmac.digest(key, text.encode(), "sha256"))

@@ -1,0 +1,98 @@
+"""Keys on disk: one sealed file a key (0600), one sealed ring file that says the state of each.
+
+Write order: a new key's own file first, the ring file that names it last. A process that dies in between leaves a key
+file that nothing refers to, and the old ring.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+
+from keys.algorithms import PrivateKey
+from keys.errors import KeysError, Unsealable
+from keys.files import is_private, private_directory, write, write_new
+from keys.rotation import KeyInfo
+from keys.seal import Sealer
+
+_RING = "ring.sealed"
+_SECRET = "pseudonyms.sealed"  # noqa: S105 - a file's name
+
+
+class _Row(msgspec.Struct):
+    kid: str
+    alg: str
+    state: str
+    created_at: datetime
+    changed_at: datetime
+
+
+class KeyStore:
+    def __init__(self, directory: Path, sealer: Sealer) -> None:
+        self._directory = directory
+        self._sealer = sealer
+        private_directory(directory)
+        if not is_private(directory):
+            raise KeysError(f"{directory} can be entered by others than its owner; run: chmod 700 {directory}")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One process at a time changes the ring."""
+        with (self._directory / "lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def generation(self) -> int:
+        """Changes whenever the ring changes; 0 when there is none."""
+        try:
+            return (self._directory / _RING).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def read(self) -> list[KeyInfo]:
+        raw = msgspec.json.decode(self._open(_RING), type=list[_Row])
+        return [KeyInfo(row.kid, row.alg, row.state, row.created_at, row.changed_at) for row in raw]
+
+    def write(self, keys: list[KeyInfo]) -> None:
+        rows = [_Row(key.kid, key.alg, key.state, key.created_at, key.changed_at) for key in keys]
+        write(self._directory / _RING, self._seal(_RING, msgspec.json.encode(rows)))
+
+    def add(self, kid: str, key: PrivateKey) -> None:
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        write(self._directory / f"{kid}.sealed", self._seal(f"{kid}.sealed", der))
+
+    def load(self, kid: str) -> PrivateKey:
+        return load_der_private_key(self._open(f"{kid}.sealed"), None)  # type: ignore[return-value]  # made by add
+
+    def secret(self) -> bytes:
+        """The 32 bytes that pseudonyms grow from, made at first use. Losing them loses every pseudonym."""
+        path = self._directory / _SECRET
+        if not path.exists():
+            write_new(path, self._seal(_SECRET, os.urandom(32)))
+        return self._open(_SECRET)
+
+    def _seal(self, name: str, data: bytes) -> bytes:
+        return self._sealer.seal_system(data, table="keys", column="file", row=name)
+
+    def _open(self, name: str) -> bytes:
+        try:
+            return self._sealer.open_system(
+                (self._directory / name).read_bytes(), table="keys", column="file", row=name
+            )
+        except Unsealable as error:
+            raise KeysError(
+                f"{self._directory / name} does not open with this key-encryption key; "
+                "set REGIE_KEK to the one these keys were made with"
+            ) from error
