@@ -20,7 +20,7 @@ API_VERSION = "1.0.0"
 CONTENT_TYPE = "application/problem+json"
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+class Problem(Exception):
     """A refusal that may be shown to the caller.
 
     `status`: HTTP status. `detail`: a sentence for the caller. `type`: a URI or `about:blank`.
@@ -34,7 +34,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         detail: str = "",
         *,
         title: str = "",
-        type: str = "about:blank",  # noqa: A002 - the member's name on the wire
+        type: str = "about:blank",
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
         members: Mapping[str, Any] | None = None,

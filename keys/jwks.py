@@ -64,9 +64,7 @@ def check(jwk: object) -> VerifyingKey:
     if kty == "oct" or not isinstance(kty, str) or kty not in _REQUIRED:
         raise WeakKey("kty must be EC, RSA or OKP")
     if _PRIVATE & set(jwk):
-        raise WeakKey(
-            "a key set holds public keys only; this one has private members: replace that key, it is known now"
-        )
+        raise WeakKey("a key set holds public keys only; this one has private members: replace that key")
     if not all(isinstance(jwk.get(name), str) for name in _REQUIRED[kty]):
         raise WeakKey(f"a {kty} key needs the members {', '.join(_REQUIRED[kty])}")
     if jwk.get("use", "sig") != "sig":

@@ -1,0 +1,38 @@
+"""Audit: who did what to what, when, with which result; written in the act's own transaction (BIO2 8.15).
+
+A closed list of events; ids and pseudonyms only, and nothing that helps break in.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from base.database import Connection
+from base.database.tables import audit
+
+EVENTS = frozenset(
+    {
+        "citizen.added", "citizen.imported", "citizen.suspended", "citizen.erased", "citizen.enrolled",
+        "login.succeeded", "login.failed", "authenticator.added", "authenticator.removed", "session.ended",
+        "client.added", "client.disabled", "client.secret_rotated", "code.reused", "token.revoked", "refresh.reused",
+        "agency.added", "agency.suspended", "purpose.added", "purpose.published", "purpose.retired",
+        "key.rotated", "key.revoked", "consent.withdrawn_by_operator",
+    }
+)  # fmt: skip
+
+
+def record(
+    connection: Connection,
+    event: str,
+    *,
+    actor: str,
+    object: str,
+    now: datetime,
+    result: str = "ok",
+    **details: Any,
+) -> None:
+    """One line. ValueError for an event that is not on the list."""
+    if event not in EVENTS:
+        raise ValueError(f"{event} is not an audit event")
+    audit.add(connection, now, event, actor, object, result, details)

@@ -1,0 +1,64 @@
+"""Running Alembic's migrations from the program, one branch per service: migrations/idp, migrations/consent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, text
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+
+def upgrade(engine: Engine, service: str) -> None:
+    """To the newest version, in one transaction; a process that dies leaves the old version whole."""
+    from alembic import command  # noqa: PLC0415 - a start on a current database must not wait for Alembic
+
+    with _transaction(engine, service) as connection:
+        config = _config(service)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def is_current(engine: Engine, service: str) -> bool:
+    """Whether the tables are of the newest version. Reads two lines, without Alembic."""
+    newest = max(path.stem.partition("_")[0] for path in folder(service).glob("versions/[0-9]*.py"))
+    with engine.connect() as connection:
+        if not connection.dialect.has_table(connection, "alembic_version", schema=_schema(connection, service)):
+            return False
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest
+
+
+def folder(service: str) -> Path:
+    spec = find_spec("migrations")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(next(iter(spec.submodule_search_locations))) / service
+
+
+@contextmanager
+def _transaction(engine: Engine, service: str) -> Iterator[Connection]:
+    with engine.begin() as connection:
+        if engine.dialect.name != "sqlite":
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {service}"))
+            connection.execute(text("CREATE TABLE IF NOT EXISTS migrating (one INTEGER PRIMARY KEY)"))
+            # Two workers that start together: the second waits here until the first has committed.
+            connection.execute(text("LOCK TABLE migrating IN EXCLUSIVE MODE"))
+        yield connection
+
+
+def _schema(connection: Connection, service: str) -> str | None:
+    return None if connection.dialect.name == "sqlite" else service
+
+
+def _config(service: str) -> Config:
+    from alembic.config import Config  # noqa: PLC0415 - see upgrade
+
+    config = Config()
+    config.set_main_option("script_location", str(folder(service)).replace("%", "%%"))
+    config.attributes["service"] = service
+    return config

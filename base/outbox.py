@@ -1,0 +1,80 @@
+"""The outbox: what must happen after a commit is written in that commit, and a worker makes it happen.
+
+At least once, in order per key, with growing pauses; what fails too often is parked, visible to `regie doctor`, and
+holds nothing else up. One process delivers at a time, by a lease in the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from base.clock import Clock
+from base.database import Connection, Database
+from base.database.tables import outbox
+from base.ids import identifier
+from base.log import log
+
+put = outbox.put
+Handler = Callable[[dict[str, Any]], Awaitable[None]]
+
+PAUSE_S = 0.5
+LEASE_S = 10
+ATTEMPTS = 12
+"""With pauses doubling from 1 s to 1 hour: half a day."""
+
+
+class Worker:
+    """Delivers the messages of one database by kind."""
+
+    def __init__(self, database: Database, handlers: Mapping[str, Handler], clock: Clock) -> None:
+        self._database = database
+        self._handlers = handlers
+        self._clock = clock
+        self._holder = identifier()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def deliver(self) -> int:
+        """One round; answers how many messages were delivered."""
+        now = self._clock.now()
+        messages = await self._database.scan(lambda c: outbox.due(c, now, 100))
+        if not messages or not await self._database.write(
+            lambda c: outbox.lease(c, "outbox", self._holder, self._clock.now(), LEASE_S)
+        ):
+            return 0
+        delivered = 0
+        for seq, _key, kind, payload, attempts in messages:
+            try:
+                await self._handlers[kind](payload)
+            except Exception as error:  # noqa: BLE001 - the worker's loop outlives every handler
+                log.warning("outbox.failed", kind=kind, seq=seq, error=type(error).__name__)
+                await self._database.write(self._failure(seq, attempts + 1))
+            else:
+                await self._database.write(lambda c, seq=seq: outbox.done(c, seq))  # type: ignore[misc]  # bound at once
+                delivered += 1
+        return delivered
+
+    def _failure(self, seq: int, attempts: int) -> Callable[[Connection], None]:
+        now = self._clock.now()
+        due_at = now + timedelta(seconds=min(2**attempts, 3600))
+        parked_at = now if attempts >= ATTEMPTS else None
+        return lambda c: outbox.failed(c, seq, due_at=due_at, parked_at=parked_at)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                delivered = await self.deliver()
+            except Exception as error:  # noqa: BLE001 - as above: a database that is away comes back
+                log.error("outbox.unavailable", error=type(error).__name__)
+                delivered = 0
+            await asyncio.sleep(0 if delivered else PAUSE_S)
