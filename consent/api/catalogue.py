@@ -1,0 +1,59 @@
+"""GET /consent/v1/agencies, /purposes and /purposes/{purpose}: the public catalogue."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from base.forms import parse_query
+from base.problems import Problem
+from consent.api.shapes import AgencyAnswer, AgencyList, PurposeAnswer, PurposeList, answer
+from consent.catalogue import ACTIVE, DAY_S, Purpose
+from consent.registry import Registry
+
+
+def routes(registry: Registry) -> list[Route]:
+    async def agencies(request: Request) -> Response:
+        _no_parameters(request)
+        found = (await registry.catalogue()).agencies.values()
+        shapes = [AgencyAnswer(a.id, a.oin, dict(a.name), a.contact, a.url) for a in found if a.state == ACTIVE]
+        return answer(AgencyList(shapes))
+
+    async def purposes(request: Request) -> Response:
+        _no_parameters(request)
+        return answer(PurposeList([_shape(one) for one in (await registry.catalogue()).purposes.values()]))
+
+    async def purpose(request: Request) -> Response:
+        _no_parameters(request)
+        found = (await registry.catalogue()).purposes.get(request.path_params["purpose"])
+        if found is None:
+            raise Problem(404, "There is no published purpose of this name.")
+        return answer(_shape(found))
+
+    return [
+        Route("/consent/v1/agencies", agencies, methods=["GET"]),
+        Route("/consent/v1/purposes", purposes, methods=["GET"]),
+        Route("/consent/v1/purposes/{purpose}", purpose, methods=["GET"]),
+    ]
+
+
+def _no_parameters(request: Request) -> None:
+    if parse_query(request):
+        raise Problem(400, "This address takes no query parameters.")
+
+
+def _shape(one: Purpose) -> PurposeAnswer:
+    return PurposeAnswer(
+        one.id,
+        one.version,
+        one.hash,
+        one.agency,
+        dict(one.title),
+        dict(one.explanation),
+        dict(one.refusal),
+        one.legal_basis,
+        one.statute,
+        list(one.data),
+        one.max_duration_s // DAY_S,
+    )

@@ -1,0 +1,25 @@
+"""POST /consent/v1/checks: may this agency use this data of this citizen for this purpose, now?"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from base.forms import read_json
+from consent.api.shapes import CheckAnswer, CheckItem, CheckRequest, answer
+from consent.callers import Callers
+from consent.registry import Registry
+
+
+def routes(registry: Registry, callers: Callers) -> list[Route]:
+    async def check(request: Request) -> Response:
+        caller = await callers.require(request, "consent:check")
+        asked = await read_json(request, CheckRequest)
+        checked = await registry.check(agency=caller.agency, sub=asked.sub, purpose=asked.purpose, data=asked.data)
+        decision = checked.decision
+        items = [CheckItem(one.category, one.decision, one.reason, one.consent) for one in decision.items]  # type: ignore[arg-type]  # the same two words
+        at = checked.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return answer(CheckAnswer(decision.decision, decision.reason, items, checked.revision, at))  # type: ignore[arg-type]  # as above
+
+    return [Route("/consent/v1/checks", check, methods=["POST"])]

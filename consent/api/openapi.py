@@ -1,0 +1,104 @@
+"""The OpenAPI document of /consent/v1, made from the shapes that the code itself reads and writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from base.problems import API_VERSION
+from consent.api import shapes
+
+_OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
+    ("post", "/checks", "check", "May this data of this citizen be used for this purpose now?", shapes.CheckRequest, {200: shapes.CheckAnswer}),
+    ("post", "/permits", "permit", "Ask a permit for one use, within 30 seconds.", shapes.PermitRequest, {201: shapes.PermitAnswer}),
+    ("post", "/permits/redemptions", "redeem", "Take a permit as its source, once.", shapes.RedemptionRequest, {200: shapes.RedemptionAnswer}),
+    ("get", "/agencies", "agencies", "The agencies that take part.", None, {200: shapes.AgencyList}),
+    ("get", "/purposes", "purposes", "The purposes that are published.", None, {200: shapes.PurposeList}),
+    ("get", "/purposes/{purpose}", "purpose", "One published purpose.", None, {200: shapes.PurposeAnswer}),
+)  # fmt: skip
+_SCOPES = {"check": "consent:check", "permit": "consent:permit", "redeem": "consent:redeem"}
+_SENTENCES = {
+    400: "The request is not valid.",
+    401: "A valid access token is needed.",
+    403: "Not allowed, or denied by the registry (`reason`).",
+    404: "There is none of this name.",
+    409: "The permit was redeemed before.",
+    413: "The body is too large.",
+    415: "The body must be JSON.",
+    422: "The Idempotency-Key was used for another request.",
+    503: "Busy; nothing was done. Try again.",
+}
+
+
+def document(issuer: str) -> bytes:
+    """The whole document, JSON."""
+    kinds = [shapes.ProblemAnswer]
+    for *_, body, answers in _OPERATIONS:
+        kinds += [kind for kind in (body, *answers.values()) if kind is not None]
+    _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    paths: dict[str, dict[str, Any]] = {}
+    for method, path, operation, summary, body, answers in _OPERATIONS:
+        paths.setdefault(path, {})[method] = _operation(operation, summary, body, answers)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Regie consent registry",
+                "version": API_VERSION,
+                "description": "Who may use which personal data for which purpose. No use without a record.",
+                "contact": {"name": "Regie", "url": issuer},
+                "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
+            },
+            "servers": [{"url": f"{issuer}/consent/v1"}],
+            "paths": paths,
+            "components": {
+                "schemas": components,
+                "securitySchemes": {
+                    "oauth2": {
+                        "type": "oauth2",
+                        "flows": {
+                            "clientCredentials": {
+                                "tokenUrl": f"{issuer}/oauth2/token",
+                                "scopes": {scope: scope for scope in _SCOPES.values()},
+                            }
+                        },
+                    }
+                },
+            },
+        }
+    )
+
+
+def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "operationId": operation,
+        "summary": summary,
+        "responses": {str(status): _answer("Done.", kind, "application/json") for status, kind in answers.items()},
+    }
+    refusals = [400, 413, 503]
+    if body is not None:
+        name = body.__name__
+        schema: dict[str, Any] = {"$ref": f"#/components/schemas/{name}"}
+        result["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        result["security"] = [{"oauth2": [_SCOPES[operation]]}]
+        refusals += [401, 403, 415]
+    if operation == "permit":
+        refusals.append(422)
+        schema = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[\\x21-\\x7e]+$"}
+        result["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
+    if operation == "redeem":
+        refusals.append(409)
+    if operation == "purpose":
+        refusals.append(404)
+        schema = {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,62}$"}
+        result["parameters"] = [{"name": "purpose", "in": "path", "required": True, "schema": schema}]
+    for status in sorted(refusals):
+        result["responses"][str(status)] = _answer(_SENTENCES[status], shapes.ProblemAnswer, "application/problem+json")
+    return result
+
+
+def _answer(description: str, kind: Any, media_type: str) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    version = {"API-Version": {"schema": {"type": "string"}, "description": "The full version of this API."}}
+    return {"description": description, "headers": version, "content": {media_type: {"schema": schema}}}

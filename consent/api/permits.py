@@ -1,0 +1,115 @@
+"""POST /consent/v1/permits and /consent/v1/permits/redemptions.
+
+With an Idempotency-Key a repeated request gets the first one's answer, for 24 hours; the answer is kept in the same
+commit as the effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from base.database import Connection
+from base.forms import read_json
+from base.problems import Problem
+from consent.api.shapes import (
+    PermitAnswer,
+    PermitRequest,
+    RedemptionAnswer,
+    RedemptionRequest,
+    answer,
+    raw,
+)
+from consent.callers import Caller, Callers
+from consent.catalogue import canonical_hash
+from consent.idempotent import MAX_KEY, Kept, once
+from consent.interface import PermitRefused
+from consent.permits import Asked
+from consent.registry import Registry
+from keys.seal import Sealer
+
+_REFUSALS = {
+    "redeemed": (409, "This permit was redeemed before."),
+    "expired": (403, "This permit has expired."),
+    "source": (403, "This permit is for another source."),
+    "unknown": (403, "This is no permit of this registry."),
+}
+
+
+def routes(registry: Registry, callers: Callers, sealer: Sealer) -> list[Route]:
+    async def permit(request: Request) -> Response:
+        caller = await callers.require(request, "consent:permit")
+        body = await read_json(request, PermitRequest)
+        asked = Asked(caller.agency, body.purpose, tuple(dict.fromkeys(body.data)), body.source)
+
+        def effect(connection: Connection) -> tuple[int, bytes]:
+            done = registry.permit_unit(connection, asked, body.sub)
+            outcome = done.outcome
+            if done.permit is None or outcome.permit_id is None or outcome.expires_at is None:
+                return 403, _denied(outcome.decision.reason)
+            return 201, msgspec.json.encode(
+                PermitAnswer(done.permit, outcome.permit_id, _time(outcome.expires_at), outcome.revision)
+            )
+
+        return await _run(registry, sealer, request, caller, body, effect)
+
+    async def redemption(request: Request) -> Response:
+        caller = await callers.require(request, "consent:redeem")
+        body = await read_json(request, RedemptionRequest)
+        try:
+            done = await registry.redeem(body.permit, source=caller.agency)
+        except PermitRefused as refused:
+            status, detail = _REFUSALS[refused.reason]
+            raise Problem(status, detail, members={"reason": refused.reason}) from None
+        shape = RedemptionAnswer(
+            done.permit_id, done.sub, done.recipient, done.purpose, list(done.data), _time(done.redeemed_at)
+        )
+        return answer(shape)
+
+    return [
+        Route("/consent/v1/permits", permit, methods=["POST"]),
+        Route("/consent/v1/permits/redemptions", redemption, methods=["POST"]),
+    ]
+
+
+async def _run(
+    registry: Registry,
+    sealer: Sealer,
+    request: Request,
+    caller: Caller,
+    body: Any,
+    effect: Callable[[Connection], tuple[int, bytes]],
+) -> Response:
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        status, content = await registry.database.write(effect)
+        return raw(content, status)
+    if len(keys) != 1 or not 1 <= len(keys[0]) <= MAX_KEY or not keys[0].isprintable() or not keys[0].isascii():
+        raise Problem(400, f"Idempotency-Key must be one value of 1 to {MAX_KEY} characters.")
+    kept = Kept(caller.agency, keys[0], canonical_hash([request.url.path, msgspec.to_builtins(body)]))
+    done = await registry.database.write(lambda c: once(c, sealer, kept, effect, registry.clock.now()))
+    if done is None:
+        raise Problem(422, "This Idempotency-Key was used for another request.")
+    return raw(done[1], done[0])
+
+
+def _denied(reason: str) -> bytes:
+    return msgspec.json.encode(
+        {
+            "type": "about:blank",
+            "title": "Forbidden",
+            "status": 403,
+            "detail": "The registry denies this use. The citizen sees the attempt.",
+            "reason": reason,
+        }
+    )
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,126 @@
+"""What goes over the wire, as types; the OpenAPI document is made from the same."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from starlette.responses import Response
+
+from base.problems import API_VERSION
+
+Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$", max_length=63)]
+Sub = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
+Data = Annotated[list[Slug], msgspec.Meta(min_length=1, max_length=30)]
+Jwt = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=16384)]
+
+
+class CheckRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """May we use this now?"""
+
+    sub: Sub
+    purpose: Slug
+    data: Data
+
+
+class CheckItem(msgspec.Struct, omit_defaults=True):
+    category: str
+    decision: Literal["allowed", "denied"]
+    reason: str
+    consent: str | None = None
+
+
+class CheckAnswer(msgspec.Struct, rename="camel"):
+    """`revision`: what of the register was seen. `checkedAt`: UTC."""
+
+    decision: Literal["allowed", "denied"]
+    reason: str
+    items: list[CheckItem]
+    revision: int
+    checked_at: str
+
+
+class PermitRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A permit to get this data from this source, once, within 30 seconds."""
+
+    sub: Sub
+    purpose: Slug
+    data: Data
+    source: Slug
+
+
+class PermitAnswer(msgspec.Struct, rename="camel"):
+    permit: str
+    permit_id: str
+    expires_at: str
+    revision: int
+
+
+class RedemptionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    permit: Jwt
+
+
+class RedemptionAnswer(msgspec.Struct, rename="camel"):
+    """`sub`: the citizen as the source knows him."""
+
+    permit_id: str
+    sub: str
+    recipient: str
+    purpose: str
+    data: list[str]
+    redeemed_at: str
+
+
+class AgencyAnswer(msgspec.Struct):
+    id: str
+    oin: str
+    name: dict[str, str]
+    contact: str
+    url: str
+
+
+class PurposeAnswer(msgspec.Struct, rename="camel"):
+    id: str
+    version: int
+    hash: str
+    agency: str
+    title: dict[str, str]
+    explanation: dict[str, str]
+    refusal: dict[str, str]
+    legal_basis: str
+    statute: str
+    data: list[str]
+    max_duration_days: int
+
+
+class AgencyList(msgspec.Struct):
+    agencies: list[AgencyAnswer]
+
+
+class PurposeList(msgspec.Struct):
+    purposes: list[PurposeAnswer]
+
+
+class ProblemAnswer(msgspec.Struct, omit_defaults=True):
+    """RFC 9457. `reason`: why a permit is denied."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str = ""
+    reason: str = ""
+    errors: list[dict[str, str]] = []
+
+
+_HEADERS = {"content-type": "application/json", "api-version": API_VERSION}
+
+
+def answer(body: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status, _HEADERS)
+
+
+def raw(body: bytes, status: int) -> Response:
+    """A body that was encoded before."""
+    kind = "application/json" if status < 400 else "application/problem+json"
+    return Response(body, status, {**_HEADERS, "content-type": kind})

@@ -1,0 +1,47 @@
+"""The registry as a service: its routes, its documents, its worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.routing import BaseRoute
+
+from base.clock import Clock
+from base.database import Database
+from base.outbox import Handler, Worker
+from base.people import CitizenSessions
+from base.render import Renderer
+from base.settings import Settings
+from base.web import Cached
+from consent import pages
+from consent.api import catalogue, checks, openapi, permits
+from consent.callers import Callers
+from consent.registry import Registry
+from keys.ring import Ring
+
+
+class Consent:
+    """`citizens`: who is logged in, as the provider knows."""
+
+    def __init__(self, settings: Settings, database: Database, ring: Ring, clock: Clock) -> None:
+        self.settings = settings
+        self.database = database
+        self.clock = clock
+        self.ring = ring
+        self.registry = Registry(database, ring, settings, clock)
+        self.callers = Callers(ring, database, settings.issuer, clock)
+
+    def routes(self, renderer: Renderer, citizens: CitizenSessions) -> list[BaseRoute]:
+        return [
+            *checks.routes(self.registry, self.callers),
+            *permits.routes(self.registry, self.callers, self.ring.sealer),
+            *catalogue.routes(self.registry),
+            *pages.routes(self.registry, renderer, citizens),
+        ]
+
+    def documents(self) -> dict[str, Cached]:
+        return {"/consent/v1/openapi.json": Cached(openapi.document(self.settings.issuer))}
+
+    def worker(self, handlers: Mapping[str, Handler]) -> Worker:
+        """Delivers the registry's events; `handlers` by kind: consent.given, consent.refused, consent.withdrawn."""
+        return Worker(self.database, handlers, self.clock)

@@ -1,0 +1,117 @@
+"""Which agency is calling: an access token of ours, for this API, with the right scope (RFC 9068, RFC 9449).
+
+A verified signature is remembered until the token expires; the verdict on what the caller may do never is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.requests import Request
+
+from base import dpop
+from base.clock import Clock
+from base.database import Connection, Database
+from base.problems import Problem
+from base.replay import claim_once
+from keys import jose
+from keys.digest import digest, same
+from keys.errors import InvalidToken
+from keys.ring import Ring
+
+API = "/consent/v1"
+REMEMBERED = 4096
+_TYP = frozenset({"at+jwt"})
+_ALGORITHMS = frozenset({"ES256", "PS256", "RS256"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An agency at the door. `agency`: its id in the catalogue."""
+
+    agency: str
+    client_id: str
+    scope: frozenset[str]
+    jkt: str | None
+    kid: str
+    exp: float
+
+
+class Callers:
+    def __init__(self, ring: Ring, database: Database, issuer: str, clock: Clock) -> None:
+        self._ring = ring
+        self._database = database
+        self._issuer = issuer
+        self._clock = clock
+        self._known: dict[str, Caller] = {}
+
+    async def require(self, request: Request, scope: str) -> Caller:
+        """The caller, or Problem 401 (no valid token) or 403 (`insufficient_scope`)."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        now = self._clock.now()
+        try:
+            caller = self._verified(token, now)
+        except InvalidToken:
+            raise _unauthorised("invalid_token" if token else "") from None
+        await self._check_binding(request, scheme.lower(), token, caller, now)
+        if scope not in caller.scope:
+            challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+            raise Problem(403, "The token lacks the scope for this.", headers={"www-authenticate": challenge})
+        return caller
+
+    def _verified(self, token: str, now: datetime) -> Caller:
+        known = self._known.get(key := digest(token))
+        # A key that was withdrawn since takes its tokens along.
+        if known is not None and known.exp > now.timestamp() and self._ring.find(known.kid) is not None:
+            return known
+        claims = jose.verify(
+            token,
+            keys=self._ring.source,
+            typ=_TYP,
+            algorithms=_ALGORITHMS,
+            now=now,
+            issuer=self._issuer,
+            audience=self._issuer + API,
+            leeway_s=0,
+        )
+        if not isinstance(claims.get("agency"), str):
+            raise InvalidToken("a token of no agency")
+        caller = Caller(
+            claims["agency"],
+            str(claims.get("client_id")),
+            frozenset(str(claims.get("scope", "")).split()),
+            claims.get("cnf", {}).get("jkt"),
+            claims.header["kid"],
+            float(claims["exp"]),
+        )
+        while len(self._known) >= REMEMBERED:
+            self._known.pop(next(iter(self._known)))
+        self._known[key] = caller
+        return caller
+
+    async def _check_binding(self, request: Request, scheme: str, token: str, caller: Caller, now: datetime) -> None:
+        """A bound token needs its proof, once; a bound token as Bearer is refused, and the reverse (RFC 9449 section 7)."""
+        if caller.jkt is None:
+            if scheme != "bearer":
+                raise _unauthorised("invalid_token")
+            return
+        proofs = request.headers.getlist("dpop")
+        if scheme != "dpop" or len(proofs) != 1:
+            raise _unauthorised("invalid_token", "DPoP")
+        try:
+            url = self._issuer + request.url.path
+            proof = dpop.verify(proofs[0], method=request.method, url=url, now=now, access_token=token)
+        except dpop.InvalidProof:
+            raise _unauthorised("invalid_dpop_proof", "DPoP") from None
+
+        def claim(connection: Connection) -> bool:
+            return claim_once(connection, "dpop", proof.jti_digest, expires_at=proof.expires_at, now=now)
+
+        if not same(proof.jkt, caller.jkt) or not await self._database.write(claim):
+            raise _unauthorised("invalid_dpop_proof", "DPoP")
+
+
+def _unauthorised(error: str, scheme: str = "Bearer") -> Problem:
+    challenge = scheme + (f' error="{error}"' if error else "")
+    return Problem(401, "A valid access token for this API is needed.", headers={"www-authenticate": challenge})

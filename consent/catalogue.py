@@ -1,0 +1,168 @@
+"""The catalogue: who may ask, for what, on which ground; and from whom the data comes.
+
+A purpose's version is pinned by the hash of its content: a changed text or one more kind of data is another version,
+and a consent to the old one does not stretch to it (GDPR art. 5(1)(b)).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+
+from consent.interface import Texts
+from keys.digest import digest
+
+LANGUAGES = ("nl", "en")
+LEGAL_BASES = ("consent", "contract", "legal_obligation", "vital_interest", "public_task", "legitimate_interest")
+"""GDPR art. 6(1)(a) to (f)."""
+DRAFT, PUBLISHED, RETIRED = "draft", "published", "retired"
+ACTIVE, SUSPENDED = "active", "suspended"
+SENSITIVITIES = ("ordinary", "financial", "special")
+DAY_S = 86_400
+_MISLEADING = re.compile("[\u0000-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff<>]")
+"""Controls, invisible and direction marks, markup: a name on the asking page must read as it is stored."""
+
+Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=600)]
+
+
+class CatalogueError(Exception):
+    """A file or a change that the catalogue refuses; the message says what to mend."""
+
+
+class CategoryFile(msgspec.Struct, forbid_unknown_fields=True):
+    id: Slug
+    name: dict[str, Text]
+    description: dict[str, Text]
+    sensitivity: str = "ordinary"
+
+
+class AgencyFile(msgspec.Struct, forbid_unknown_fields=True):
+    """An agency, with the kinds of data that it is the source of."""
+
+    id: Slug
+    oin: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{20}$")]
+    name: dict[str, Text]
+    contact: Text
+    url: str = ""
+    categories: list[CategoryFile] = []
+
+
+class PurposeFile(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A purpose. `max_duration_days`: the guard rail of a consent's length."""
+
+    id: Slug
+    agency: Slug
+    title: dict[str, Text]
+    explanation: dict[str, Text]
+    refusal: dict[str, Text]
+    legal_basis: str
+    statute: Text
+    data: Annotated[list[Slug], msgspec.Meta(min_length=1, max_length=30)]
+    max_duration_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    id: str
+    oin: str
+    name: Texts
+    contact: str
+    url: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    id: str
+    source: str
+    name: Texts
+    description: Texts
+    sensitivity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    id: str
+    version: int
+    agency: str
+    state: str
+    hash: str
+    title: Texts
+    explanation: Texts
+    refusal: Texts
+    legal_basis: str
+    statute: str
+    data: tuple[str, ...]
+    max_duration_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """A snapshot. `purposes`: the published version of each; `versions`: all, by (id, version)."""
+
+    revision: int
+    agencies: Mapping[str, Agency]
+    categories: Mapping[str, Category]
+    purposes: Mapping[str, Purpose]
+    versions: Mapping[tuple[str, int], Purpose]
+
+    def purpose_of(self, agency: str, purpose: str) -> Purpose | None:
+        """The published purpose, if it is this agency's and the agency is active."""
+        found = self.purposes.get(purpose)
+        owner = self.agencies.get(agency)
+        return found if found and owner and found.agency == agency and owner.state == ACTIVE else None
+
+
+def read_agency(raw: bytes) -> AgencyFile:
+    """An agency file (JSON). CatalogueError with what to mend."""
+    file: AgencyFile = _decode(raw, AgencyFile)
+    _check_texts(file.name, "name")
+    for one in file.categories:
+        _check_texts(one.name, f"{one.id}: name")
+        _check_texts(one.description, f"{one.id}: description")
+        if one.sensitivity not in SENSITIVITIES:
+            raise CatalogueError(f"{one.id}: sensitivity must be one of {', '.join(SENSITIVITIES)}")
+    return file
+
+
+def read_purpose(raw: bytes) -> PurposeFile:
+    """A purpose file (JSON). CatalogueError with what to mend."""
+    file: PurposeFile = _decode(raw, PurposeFile)
+    for name in ("title", "explanation", "refusal"):
+        _check_texts(getattr(file, name), name)
+    if file.legal_basis not in LEGAL_BASES:
+        raise CatalogueError(f"legalBasis must be one of {', '.join(LEGAL_BASES)}")
+    if len(set(file.data)) != len(file.data):
+        raise CatalogueError("data names a category twice")
+    return file
+
+
+def content_of(file: PurposeFile) -> dict[str, Any]:
+    """What the version's hash covers."""
+    content: dict[str, Any] = msgspec.to_builtins(file)
+    return content
+
+
+def canonical_hash(content: object) -> str:
+    """SHA-256 of canonical JSON (sorted members, no space), 43 base64url characters."""
+    return digest(msgspec.json.encode(content, order="deterministic").decode())
+
+
+def _decode(raw: bytes, kind: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"the file is not as expected: {error}") from error
+
+
+def _check_texts(texts: Texts, where: str) -> None:
+    missing = [language for language in LANGUAGES if not texts.get(language, "").strip()]
+    if missing:
+        raise CatalogueError(f"{where}: the text is missing in {', '.join(missing)}")
+    if any(_MISLEADING.search(text) for text in texts.values()):
+        raise CatalogueError(f"{where}: markup, invisible characters and direction marks are not allowed")

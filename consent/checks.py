@@ -1,0 +1,87 @@
+"""Deciding, purely: records, catalogue, query and time in; a decision with its reason out.
+
+Flat items, an explicit no, the newest answer wins. Expiry is decided here, at the moment of asking, and never by a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from consent.catalogue import Catalogue
+
+GIVEN, REFUSED, WITHDRAWN = "given", "refused", "withdrawn"
+ALLOWED, DENIED = "allowed", "denied"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The newest answer of a citizen on one kind of data for one purpose."""
+
+    id: str
+    state: str
+    purpose_version: int
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDecision:
+    category: str
+    decision: str
+    reason: str
+    consent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    decision: str
+    reason: str
+    items: tuple[ItemDecision, ...]
+    legal_basis: str = ""
+    purpose_version: int = 0
+
+    @property
+    def allowed(self) -> bool:
+        return self.decision == ALLOWED
+
+
+def decide(
+    catalogue: Catalogue, agency: str, purpose: str, data: Iterable[str], answers: Mapping[str, Answer], now: datetime
+) -> Decision:
+    """Whether `agency` may now use each kind in `data` for `purpose`; allowed only if all are.
+
+    `answers`: by category, of this citizen, agency and purpose. Reasons: `consent`, or the legal basis; `no_consent`,
+    `refused`, `withdrawn`, `expired`, `changed` (the purpose has a newer version), `unknown_purpose`, `not_in_purpose`.
+    """
+    found = catalogue.purpose_of(agency, purpose)
+    wanted = tuple(dict.fromkeys(data))
+    if found is None:
+        return Decision(
+            DENIED, "unknown_purpose", tuple(ItemDecision(one, DENIED, "unknown_purpose") for one in wanted)
+        )
+    items = []
+    for one in wanted:
+        if one not in found.data:
+            items.append(ItemDecision(one, DENIED, "not_in_purpose"))
+        elif found.legal_basis != "consent":
+            items.append(ItemDecision(one, ALLOWED, found.legal_basis))
+        else:
+            items.append(_by_consent(one, answers.get(one), found.version, now))
+    worst = next((item for item in items if item.decision == DENIED), None)
+    if worst is None and items:
+        return Decision(ALLOWED, items[0].reason, tuple(items), found.legal_basis, found.version)
+    return Decision(DENIED, worst.reason if worst else "no_consent", tuple(items), found.legal_basis, found.version)
+
+
+def _by_consent(category: str, answer: Answer | None, version: int, now: datetime) -> ItemDecision:
+    if answer is None:
+        return ItemDecision(category, DENIED, "no_consent")
+    if answer.state != GIVEN:
+        return ItemDecision(category, DENIED, answer.state)
+    if answer.purpose_version != version:
+        return ItemDecision(category, DENIED, "changed")
+    # A consent without an end would never expire: the register has none.
+    if answer.expires_at is None or now >= answer.expires_at:
+        return ItemDecision(category, DENIED, "expired")
+    return ItemDecision(category, ALLOWED, "consent", answer.id)

@@ -1,0 +1,141 @@
+"""The door: all that the provider may know of the registry.
+
+Each call runs in the registry's own units of work and is durable before it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+Texts = Mapping[str, str]
+"""A text in several languages, by language tag."""
+
+
+class ConsentError(Exception):
+    """Base of what the door refuses; the message is fit for the agency's developer."""
+
+
+class UnknownPurpose(ConsentError):
+    """Not published, or not this agency's."""
+
+
+class AboveGuardRail(ConsentError):
+    """More data, or for longer, than the purpose allows."""
+
+
+class PermitRefused(ConsentError):
+    """A permit that does not work: `reason` is unknown, redeemed, expired or source."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalDataUse:
+    """What an agency asks (RFC 9396, type personal_data_use). `data` None: all of the purpose."""
+
+    purpose: str
+    data: tuple[str, ...] | None = None
+    duration_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One kind of data that needs one answer."""
+
+    category: str
+    name: Texts
+    description: Texts
+    sensitivity: str
+    source: str
+    source_name: Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the asking page shows: one purpose of one agency."""
+
+    agency: str
+    agency_name: Texts
+    purpose: str
+    purpose_version: int
+    title: Texts
+    explanation: Texts
+    refusal: Texts
+    legal_basis: str
+    statute: str
+    duration_s: int
+    items: tuple[Item, ...]
+    already: tuple[Item, ...]
+
+    def notice(self, language: str) -> dict[str, object]:
+        """Exactly what is shown in one language; its hash is what the record keeps."""
+        return {
+            "agency": self.agency,
+            "agency_name": dict(self.agency_name),
+            "purpose": self.purpose,
+            "purpose_version": self.purpose_version,
+            "language": language,
+            "title": self.title.get(language, ""),
+            "explanation": self.explanation.get(language, ""),
+            "refusal": self.refusal.get(language, ""),
+            "legal_basis": self.legal_basis,
+            "statute": self.statute,
+            "duration_s": self.duration_s,
+            "items": [
+                [item.category, item.name.get(language, ""), item.description.get(language, ""), item.source]
+                for item in self.items
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An answer that is in the register. `consents`: the ids of what was given. `revision`: the consistency token."""
+
+    consents: tuple[str, ...]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """A permit taken by its source, once. `sub`: the citizen as the source knows him."""
+
+    permit_id: str
+    citizen: str
+    sub: str
+    recipient: str
+    purpose: str
+    data: tuple[str, ...]
+    redeemed_at: datetime
+
+
+class Door(Protocol):
+    async def question(
+        self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse], again: bool
+    ) -> Question | None:
+        """The first purpose that still needs an answer, or None. `again`: refused items are asked again.
+
+        UnknownPurpose, AboveGuardRail.
+        """
+        ...
+
+    async def answer(self, *, citizen: str, question: Question, answers: Mapping[str, bool], language: str) -> Recorded:
+        """Record one answer for each item of `question`, refusals too, in one commit."""
+        ...
+
+    async def meet(self, *, citizen: str, agency: str) -> None:
+        """A citizen logs in at an agency: from now on its `sub` can be translated."""
+        ...
+
+    async def release(self, *, citizen: str, agency: str, purpose: str, categories: frozenset[str]) -> frozenset[str]:
+        """What the provider itself may release now. The use, or the denied attempt, is recorded first."""
+        ...
+
+    async def redeem(self, unverified_permit: str, *, source: str) -> Redeemed:
+        """Take a permit as its source. PermitRefused."""
+        ...

@@ -1,0 +1,188 @@
+"""Permits: signed, valid 30 seconds, for one use of one kind of request. Functions run inside a unit of work.
+
+The record of the use is committed before the permit leaves; a denied attempt leaves the same trace. If nothing can be
+written, nothing is released.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from base.database import Connection
+from base.ids import identifier
+from consent import checks
+from consent.catalogue import Catalogue
+from consent.checks import ALLOWED, DENIED, Decision, ItemDecision
+from consent.interface import PermitRefused, Redeemed
+from consent.store import leaves, records, subjects, uses
+from keys import jose
+from keys.derive import Pseudonyms
+from keys.errors import InvalidToken
+from keys.ring import Ring
+
+TYP = "permit+jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an agency wants to use now, of whom, from where."""
+
+    agency: str
+    purpose: str
+    data: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A decision that has left its trace. `permit_id` only when allowed."""
+
+    decision: Decision
+    revision: int
+    at: datetime
+    expires_at: datetime | None = None
+    permit_id: str | None = None
+    source_sub: str = ""
+    leaf: str = ""
+    consents: tuple[str, ...] = ()
+
+
+def issue(
+    connection: Connection,
+    catalogue: Catalogue,
+    pseudonyms: Pseudonyms,
+    asked: Asked,
+    *,
+    citizen: str,
+    now: datetime,
+    life_s: int,
+    redeemed: bool = False,
+) -> Outcome:
+    """Decide, and record the use or the denied attempt. `redeemed`: the provider releases at once, itself.
+
+    On PostgreSQL the answers are locked until the commit: a withdrawal that is acknowledged before this began is
+    seen, and one that comes later waits.
+    """
+    answers = records.answers(connection, citizen, asked.agency, asked.purpose, lock=True)
+    decision = _with_source(
+        catalogue, checks.decide(catalogue, asked.agency, asked.purpose, asked.data, answers, now), asked.source
+    )
+    permit_id = identifier() if decision.allowed else None
+    facts = {
+        "citizen": citizen,
+        "recipient": asked.agency,
+        "source": asked.source,
+        "purpose": asked.purpose,
+        "purpose_version": decision.purpose_version,
+        "categories": list(asked.data),
+        "legal_basis": decision.legal_basis,
+        "decision": decision.decision,
+        "reason": decision.reason,
+        "at": now,
+        "permit": permit_id,
+    }
+    leaf = leaves.add(connection, "use", facts, citizen=citizen, now=now)
+    uses.add_use(connection, {**facts, "leaf": leaf})
+    revision = records.revision(connection)
+    if permit_id is None:
+        return Outcome(decision, revision, now, leaf=leaf)
+    expires_at = now + timedelta(seconds=life_s)
+    consents = tuple(item.consent for item in decision.items if item.consent is not None)
+    row = {
+        "id": permit_id,
+        "citizen": citizen,
+        "recipient": asked.agency,
+        "source": asked.source,
+        "purpose": asked.purpose,
+        "categories": list(asked.data),
+        "consents": list(consents),
+        "issued_at": now,
+        "expires_at": expires_at,
+        "redeemed_at": now if redeemed else None,
+    }
+    uses.add_permit(connection, row)
+    source_sub = pseudonyms.pairwise(citizen, asked.source)
+    if not redeemed:
+        subjects.meet(connection, asked.source, source_sub, citizen)
+    return Outcome(decision, revision, now, expires_at, permit_id, source_sub, leaf, consents)
+
+
+def sign(ring: Ring, issuer: str, asked: Asked, outcome: Outcome, recipient_sub: str) -> str:
+    """The permit of an allowed outcome: a JWT of type permit+jwt for the source."""
+    assert outcome.permit_id is not None
+    assert outcome.expires_at is not None
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "aud": asked.source,
+        "jti": outcome.permit_id,
+        "iat": int(outcome.at.timestamp()),
+        "exp": int(outcome.expires_at.timestamp()),
+        "recipient": asked.agency,
+        "recipient_sub": recipient_sub,
+        "source_sub": outcome.source_sub,
+        "purpose": asked.purpose,
+        "purpose_version": outcome.decision.purpose_version,
+        "legal_basis": outcome.decision.legal_basis,
+        "data": list(asked.data),
+        "consents": list(outcome.consents),
+        "revision": outcome.revision,
+        "leaf": outcome.leaf,
+    }
+    return jose.sign(claims, ring.active(), typ=TYP)
+
+
+def verify(ring: Ring, issuer: str, unverified_permit: str, *, source: str, now: datetime) -> str:
+    """The id of a permit that we signed for this source. PermitRefused."""
+    try:
+        claims = jose.verify(
+            unverified_permit,
+            keys=ring.source,
+            typ=frozenset({TYP}),
+            algorithms=frozenset({"ES256"}),
+            now=now,
+            issuer=issuer,
+            leeway_s=0,
+        )
+    except InvalidToken as error:
+        raise PermitRefused("expired" if str(error) == "expired" else "unknown") from error
+    if claims["aud"] != source:
+        raise PermitRefused("source")
+    return str(claims["jti"])
+
+
+def redeem(connection: Connection, permit_id: str, *, source: str, sub: Pseudonyms, now: datetime) -> Redeemed | str:
+    """Take it, once. A string is the reason why not (returned, so that what was written stays written)."""
+    taken = uses.redeem(connection, permit_id, source, now)
+    if taken is None:
+        found = uses.find(connection, permit_id)
+        if found is None or found.source != source:
+            return "unknown"
+        return "redeemed" if found.redeemed_at is not None else "expired"
+    return Redeemed(
+        taken.id,
+        taken.citizen,
+        sub.pairwise(taken.citizen, source),
+        taken.recipient,
+        taken.purpose,
+        taken.categories,
+        now,
+    )
+
+
+def _with_source(catalogue: Catalogue, decision: Decision, source: str) -> Decision:
+    """Deny what this source is not the source of."""
+    items = tuple(
+        item
+        if item.decision == DENIED or ((found := catalogue.categories.get(item.category)) and found.source == source)
+        else ItemDecision(item.category, DENIED, "other_source")
+        for item in decision.items
+    )
+    wrong = next((item for item in items if item.decision == DENIED), None)
+    if wrong is None or decision.decision == DENIED:
+        return Decision(decision.decision, decision.reason, items, decision.legal_basis, decision.purpose_version)
+    return Decision(DENIED, wrong.reason, items, decision.legal_basis, decision.purpose_version)
+
+
+__all__ = ["ALLOWED", "Asked", "Outcome", "issue", "redeem", "sign", "verify"]

@@ -1,0 +1,1 @@
+"""Tables and queries of the registry. Rows never leave: functions answer dataclasses."""

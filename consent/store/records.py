@@ -1,0 +1,183 @@
+"""Consent events and their projection, always written together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from base.database import Connection
+from consent.checks import Answer
+from consent.store.tables import catalogue, consent, consent_event, subject
+
+_KEY = (
+    consent.c.citizen == bindparam("p_citizen"),
+    consent.c.agency == bindparam("p_agency"),
+    consent.c.purpose == bindparam("p_purpose"),
+    consent.c.current,
+)
+_ANSWERS = select(
+    consent.c.category, consent.c.id, consent.c.state, consent.c.purpose_version, consent.c.expires_at
+).where(*_KEY)
+_ANSWERS_LOCKED = _ANSWERS.with_for_update()
+_CHECK = (
+    select(
+        subject.c.citizen,
+        select(catalogue.c.revision).scalar_subquery().label("catalogue"),
+        select(func.max(consent_event.c.seq)).scalar_subquery().label("revision"),
+        consent.c.category,
+        consent.c.id,
+        consent.c.state,
+        consent.c.purpose_version,
+        consent.c.expires_at,
+    )
+    .select_from(
+        subject.outerjoin(
+            consent,
+            (consent.c.citizen == subject.c.citizen)
+            & (consent.c.agency == subject.c.agency)
+            & (consent.c.purpose == bindparam("p_purpose"))
+            & consent.c.current,
+        )
+    )
+    .where(subject.c.agency == bindparam("p_agency"), subject.c.sub == bindparam("p_sub"))
+)
+_EVENT = insert(consent_event).returning(consent_event.c.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One answer as the citizen sees it."""
+
+    id: str
+    citizen: str
+    agency: str
+    purpose: str
+    purpose_version: int
+    category: str
+    state: str
+    current: bool
+    at: datetime
+    expires_at: datetime | None
+    ended_at: datetime | None
+    notice_hash: str
+    language: str
+    seq: int
+
+
+def check(
+    connection: Connection, agency: str, sub: str, purpose: str
+) -> tuple[str | None, int, int, dict[str, Answer]]:
+    """All that a check needs, in one query: citizen, catalogue revision, revision, answers by category."""
+    rows = connection.execute(_CHECK, {"p_agency": agency, "p_sub": sub, "p_purpose": purpose}).all()
+    if not rows:
+        return None, connection.execute(select(catalogue.c.revision)).scalar() or 0, revision(connection), {}
+    answers = {row[3]: Answer(row[4], row[5], row[6], row[7]) for row in rows if row[3] is not None}
+    return rows[0][0], rows[0][1] or 0, rows[0][2] or 0, answers
+
+
+def answers(
+    connection: Connection, citizen: str, agency: str, purpose: str, *, lock: bool = False
+) -> dict[str, Answer]:
+    """The newest answers by category. `lock`: hold them until commit, so that a withdrawal waits or is seen."""
+    statement = _ANSWERS_LOCKED if lock and connection.dialect.name != "sqlite" else _ANSWERS
+    rows = connection.execute(statement, {"p_citizen": citizen, "p_agency": agency, "p_purpose": purpose})
+    return {row[0]: Answer(row[1], row[2], row[3], row[4]) for row in rows}
+
+
+def revision(connection: Connection) -> int:
+    return connection.execute(select(func.max(consent_event.c.seq))).scalar() or 0
+
+
+def add_event(connection: Connection, event: dict[str, Any]) -> int:
+    """Append; answers the event's place in the order."""
+    return int(connection.execute(_EVENT, event).scalar_one())
+
+
+def supersede(connection: Connection, citizen: str, agency: str, purpose: str, category: str, now: datetime) -> None:
+    """The answer that counted until now no longer does; the next insert takes its place."""
+    connection.execute(
+        update(consent)
+        .where(
+            consent.c.citizen == citizen,
+            consent.c.agency == agency,
+            consent.c.purpose == purpose,
+            consent.c.category == category,
+            consent.c.current,
+        )
+        .values(current=False, ended_at=func.coalesce(consent.c.ended_at, now))
+    )
+
+
+def add(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(insert(consent), row)
+
+
+def withdraw(connection: Connection, consent_id: str, citizen: str, now: datetime) -> Record | None:
+    """End one consent: one conditional update, so that of two withdrawals one is the first. None when it is no longer given."""
+    row = connection.execute(
+        update(consent)
+        .where(consent.c.id == consent_id, consent.c.citizen == citizen, consent.c.state == "given", consent.c.current)
+        .values(state="withdrawn", ended_at=now)
+        .returning(*consent.c)
+    ).first()
+    return _record(row) if row is not None else None
+
+
+def given(connection: Connection, citizen: str, agency: str) -> list[str]:
+    """Ids of what is given to one agency."""
+    where = (consent.c.citizen == citizen, consent.c.agency == agency, consent.c.state == "given", consent.c.current)
+    return list(connection.execute(select(consent.c.id).where(*where)).scalars())
+
+
+def of_citizen(connection: Connection, citizen: str, *, limit: int) -> list[Record]:
+    """Newest first, ended ones too."""
+    rows = connection.execute(
+        select(consent).where(consent.c.citizen == citizen).order_by(consent.c.seq.desc()).limit(limit)
+    )
+    return [_record(row) for row in rows]
+
+
+def one(connection: Connection, consent_id: str, citizen: str) -> Record | None:
+    """By id and owner together: another's record is as if it were not there."""
+    row = connection.execute(select(consent).where(consent.c.id == consent_id, consent.c.citizen == citizen)).first()
+    return _record(row) if row is not None else None
+
+
+def events(connection: Connection, consent_id: str) -> list[dict[str, Any]]:
+    """The life of one consent, oldest first."""
+    rows = connection.execute(
+        select(consent_event).where(consent_event.c.consent == consent_id).order_by(consent_event.c.seq)
+    )
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name has the underscore
+
+
+def set_seq(connection: Connection, consent_id: str, seq: int) -> None:
+    connection.execute(update(consent).where(consent.c.id == consent_id).values(seq=seq))
+
+
+def citizens_of(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    rows = connection.execute(select(consent.c.id, consent.c.citizen).where(consent.c.id.in_(list(ids))))
+    return {row[0]: row[1] for row in rows}
+
+
+def _record(row: Any) -> Record:
+    return Record(
+        row.id,
+        row.citizen,
+        row.agency,
+        row.purpose,
+        row.purpose_version,
+        row.category,
+        row.state,
+        row.current,
+        row.at,
+        row.expires_at,
+        row.ended_at,
+        row.notice_hash,
+        row.language,
+        row.seq,
+    )

@@ -1,0 +1,189 @@
+"""The registry's tables. `consent_event` is the truth; `consent` is its projection, written in the same transaction."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, text
+
+from base.database import tables as common
+from base.database.types import Instant, Json, Sequence
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+common.attach(metadata)
+
+CITIZEN = String(43)
+NAME = String(64)
+
+agency = Table(
+    "agency",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("oin", String(20), nullable=False),
+    Column("name", Json, nullable=False),
+    Column("contact", String(200), nullable=False),
+    Column("url", String(500), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+category = Table(
+    "data_category",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("source", NAME, nullable=False),
+    Column("name", Json, nullable=False),
+    Column("description", Json, nullable=False),
+    Column("sensitivity", String(16), nullable=False),
+)
+purpose = Table(
+    "purpose",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("agency", NAME, nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("hash", String(43), nullable=False),
+    Column("content", Json, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    # Only one version of a purpose is published.
+    Index(
+        "uq_purpose_published",
+        "id",
+        unique=True,
+        sqlite_where=text("state = 'published'"),
+        postgresql_where=text("state = 'published'"),
+    ),
+)
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("one", Integer, primary_key=True),
+    Column("revision", Integer, nullable=False),
+)
+
+subject = Table(
+    "subject",
+    metadata,
+    Column("agency", NAME, primary_key=True),
+    Column("sub", CITIZEN, primary_key=True),
+    Column("citizen", CITIZEN, nullable=False, index=True),
+)
+
+consent_event = Table(
+    "consent_event",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("consent", String(22), nullable=False, index=True),
+    Column("type", String(16), nullable=False),  # given, refused, withdrawn
+    Column("citizen", CITIZEN, nullable=False, index=True),
+    Column("agency", NAME, nullable=False),
+    Column("purpose", NAME, nullable=False),
+    Column("purpose_version", Integer, nullable=False),
+    Column("category", NAME, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("notice_hash", String(43), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("leaf", String(43), nullable=False),
+)
+consent = Table(
+    "consent",
+    metadata,
+    Column("id", String(22), primary_key=True),
+    Column("citizen", CITIZEN, nullable=False),
+    Column("agency", NAME, nullable=False),
+    Column("purpose", NAME, nullable=False),
+    Column("purpose_version", Integer, nullable=False),
+    Column("category", NAME, nullable=False),
+    Column("state", String(16), nullable=False),  # given, refused, withdrawn
+    Column("current", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("ended_at", Instant),
+    Column("notice_hash", String(43), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    # The database itself forbids two answers that count.
+    Index(
+        "uq_consent_current",
+        "citizen",
+        "agency",
+        "purpose",
+        "category",
+        unique=True,
+        sqlite_where=text("current"),
+        postgresql_where=text("current"),
+    ),
+    Index("ix_consent_citizen", "citizen", "seq"),
+)
+
+data_use = Table(
+    "data_use",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("citizen", CITIZEN, nullable=False),
+    Column("recipient", NAME, nullable=False),
+    Column("source", NAME, nullable=False),
+    Column("purpose", NAME, nullable=False),
+    Column("purpose_version", Integer, nullable=False),
+    Column("categories", Json, nullable=False),
+    Column("legal_basis", String(32), nullable=False),
+    Column("decision", String(16), nullable=False),  # allowed, denied
+    Column("reason", String(32), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("permit", String(22)),
+    Column("leaf", String(43), nullable=False),
+    Index("ix_data_use_citizen", "citizen", "seq"),
+)
+permit = Table(
+    "permit",
+    metadata,
+    Column("id", String(22), primary_key=True),
+    Column("citizen", CITIZEN, nullable=False),
+    Column("recipient", NAME, nullable=False),
+    Column("source", NAME, nullable=False),
+    Column("purpose", NAME, nullable=False),
+    Column("categories", Json, nullable=False),
+    Column("consents", Json, nullable=False),
+    Column("issued_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("redeemed_at", Instant),
+    Index("ix_permit_open", "citizen", "expires_at"),
+)
+
+pending_leaf = Table(
+    "pending_leaf",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("hash", String(43), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", Instant, nullable=False),
+)
+leaf_salt = Table(
+    "leaf_salt",
+    metadata,
+    Column("leaf", String(43), primary_key=True),
+    Column("citizen", CITIZEN, nullable=False, index=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("content", Json, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("agency", NAME, primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("request_hash", String(43), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+APPEND_ONLY = ("consent_event", "data_use", "pending_leaf")
+MIGRATION_EXTRA = "append_only.protect(op, ('consent_event', 'data_use', 'pending_leaf'))"
+"""What autogenerate cannot see: triggers that forbid changing what was written."""

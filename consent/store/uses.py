@@ -1,0 +1,159 @@
+"""History of uses and denied attempts, and the permits themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+
+from base.database import Connection
+from consent.store.tables import data_use as use
+from consent.store.tables import permit
+
+_USE, _PERMIT = insert(use), insert(permit)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One line of "who used my data"."""
+
+    seq: int
+    recipient: str
+    source: str
+    purpose: str
+    purpose_version: int
+    categories: tuple[str, ...]
+    legal_basis: str
+    decision: str
+    reason: str
+    at: datetime
+    permit: str | None
+    redeemed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    id: str
+    citizen: str
+    recipient: str
+    source: str
+    purpose: str
+    categories: tuple[str, ...]
+    issued_at: datetime
+    expires_at: datetime
+    redeemed_at: datetime | None
+
+
+def add_use(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(_USE, row)
+
+
+def add_permit(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(_PERMIT, row)
+
+
+def redeem(connection: Connection, permit_id: str, source: str, now: datetime) -> Permit | None:
+    """Take it once, as its source, while it lives: one conditional update. None when any of that fails."""
+    row = connection.execute(
+        update(permit)
+        .where(
+            permit.c.id == permit_id,
+            permit.c.source == source,
+            permit.c.redeemed_at.is_(None),
+            permit.c.expires_at > now,
+        )
+        .values(redeemed_at=now)
+        .returning(*permit.c)
+    ).first()
+    return _permit(row) if row is not None else None
+
+
+def find(connection: Connection, permit_id: str) -> Permit | None:
+    row = connection.execute(select(permit).where(permit.c.id == permit_id)).first()
+    return _permit(row) if row is not None else None
+
+
+def open_permits(connection: Connection, citizen: str, consent_ids: Sequence[str], now: datetime) -> list[Permit]:
+    """Permits that rest on these consents and can still be taken: a withdrawal names them."""
+    rows = connection.execute(
+        select(permit).where(permit.c.citizen == citizen, permit.c.expires_at > now, permit.c.redeemed_at.is_(None))
+    )
+    wanted = set(consent_ids)
+    return [_permit(row) for row in rows if wanted & set(row.consents)]
+
+
+def of_citizen(
+    connection: Connection,
+    citizen: str,
+    *,
+    before: int | None,
+    limit: int,
+    agency: str | None = None,
+    decision: str | None = None,
+) -> list[Use]:
+    """Newest first. `before`: only lines older than this one."""
+    statement = (
+        select(use, permit.c.redeemed_at)
+        .select_from(use.outerjoin(permit, permit.c.id == use.c.permit))
+        .where(use.c.citizen == citizen)
+        .order_by(use.c.seq.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(use.c.seq < before)
+    if agency is not None:
+        statement = statement.where(use.c.recipient == agency)
+    if decision is not None:
+        statement = statement.where(use.c.decision == decision)
+    return [
+        Use(
+            row.seq,
+            row.recipient,
+            row.source,
+            row.purpose,
+            row.purpose_version,
+            tuple(row.categories),
+            row.legal_basis,
+            row.decision,
+            row.reason,
+            row.at,
+            row.permit,
+            row.redeemed_at,
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def last_uses(connection: Connection, citizen: str) -> dict[tuple[str, str], datetime]:
+    """By (recipient, purpose): when data was last allowed."""
+    rows = connection.execute(
+        select(use.c.recipient, use.c.purpose, func.max(use.c.seq).label("seq"))
+        .where(use.c.citizen == citizen, use.c.decision == "allowed")
+        .group_by(use.c.recipient, use.c.purpose)
+    ).all()
+    times = {
+        row.seq: row.at
+        for row in connection.execute(select(use.c.seq, use.c.at).where(use.c.seq.in_([r.seq for r in rows])))
+    }
+    return {(row.recipient, row.purpose): times[row.seq] for row in rows}
+
+
+def recipients(connection: Connection, citizen: str) -> list[str]:
+    return list(connection.execute(select(use.c.recipient).where(use.c.citizen == citizen).distinct()).scalars())
+
+
+def _permit(row: Any) -> Permit:
+    return Permit(
+        row.id,
+        row.citizen,
+        row.recipient,
+        row.source,
+        row.purpose,
+        tuple(row.categories),
+        row.issued_at,
+        row.expires_at,
+        row.redeemed_at,
+    )
