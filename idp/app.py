@@ -1,0 +1,64 @@
+"""The provider as a service: its routes and documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from base.clock import Clock
+from base.cookies import Cookies
+from base.database import Database
+from base.limits import Slots
+from base.people import LoggedIn
+from base.render import Renderer
+from base.settings import Settings
+from base.web import Cached
+from consent.interface import Door
+from idp import pages
+from idp.authenticators.passkey import RelyingParty
+from idp.context import Context
+from idp.endpoints import authorize, discovery, introspect, logout, par, population, token, userinfo
+from idp.server import Server
+from idp.tokens.mint import Minter
+from keys.ring import Ring
+
+SLOTS, WAITING = 2, 16
+"""Argon2 at a time, and how many may wait; the next is told to come back."""
+
+
+class Provider:
+    def __init__(
+        self, settings: Settings, database: Database, ring: Ring, clock: Clock, renderer: Renderer, registry: Door
+    ) -> None:
+        self.context = Context(
+            settings,
+            database,
+            ring,
+            clock,
+            renderer,
+            registry,
+            Server(),
+            Minter(ring, settings),
+            Slots(SLOTS, WAITING),
+            Cookies(settings),
+            RelyingParty.of(settings.issuer),
+        )
+
+    def routes(self) -> list[BaseRoute]:
+        parts: tuple[Any, ...] = (token, introspect, userinfo, par, authorize, population, logout, pages)
+        return [route for part in parts for route in part.routes(self.context)]
+
+    def documents(self) -> dict[str, Cached]:
+        return discovery.documents(self.context)
+
+    async def current(self, request: Any) -> LoggedIn | None:
+        """Who is logged in, as the registry's pages may know it (base.people.CitizenSessions)."""
+        session = await self.context.session(request)
+        if session is None:
+            return None
+        handle = self.context.ring.pseudonyms.handle(session.citizen_id)
+        return LoggedIn(handle, session.digest, session.person.name, session.acr, session.auth_time)
+
+    def close(self) -> None:
+        self.context.slots.close()

@@ -1,0 +1,1 @@
+"""Ways to log in. None knows of another; levels.py says what each is worth."""

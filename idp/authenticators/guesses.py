@@ -1,0 +1,35 @@
+"""Wrong guesses, counted in the database: over all factors and workers of one account, atomically, before the answer.
+
+After five wrong ones in a row each further try must wait, longer every time, up to 15 minutes; never for ever, so that
+nobody can lock another out. At a hundred the account takes a passkey only (NIST SP 800-63B section 3.2.2).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from base.database import Connection
+from base.database.tables import counters
+
+FREE = 5
+MOST = 100
+LONGEST_S = 900
+_KIND = "guess"
+
+
+def may_try(connection: Connection, subject: str, now: datetime) -> bool:
+    """Count this try as wrong until `clear` says otherwise: parallel tries cannot slip past (Keycloak CVE-2024-4629)."""
+    count, last = counters.get(connection, _KIND, subject)
+    if count >= MOST or (last is not None and now < last + timedelta(seconds=pause_s(count))):
+        return False
+    return counters.add(connection, _KIND, subject, now) <= MOST
+
+
+def clear(connection: Connection, subject: str) -> None:
+    """The right answer was given."""
+    counters.clear(connection, _KIND, subject)
+
+
+def pause_s(count: int) -> int:
+    """Seconds to wait after this many wrong tries."""
+    return 0 if count < FREE else min(LONGEST_S, 2 ** (count - FREE))

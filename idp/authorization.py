@@ -1,0 +1,194 @@
+"""Authorization requests: their checks, and what comes next for the citizen.
+
+The checks are one table; a request that was pushed and one that was not go through the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from consent.interface import PersonalDataUse
+from idp.authenticators.levels import LEVELS, at_least
+from idp.citizens.claims import CATEGORY_OF
+from idp.clients import Client
+from idp.errors import OAuthError, UnverifiedRequest
+from idp.extensions import pkce, rar
+from idp.scopes import CLAIM_SCOPES, CONSENT_SCOPES
+from idp.sessions import Session
+from idp.store.grants import Pending
+
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+MAX_SCOPE, MAX_VALUE = 1_000, 2_000
+PATH_AUTHORIZE = "/oauth2/authorize"
+LOGIN, ASK, DONE = "login", "ask", "done"
+
+Form = Mapping[str, str]
+
+
+def verify_target(client: Client | None, form: Form) -> str:
+    """The redirect_uri, proven to be this client's by exact match. UnverifiedRequest: never redirect.
+
+    A client with one registered URI may leave it out, except under fapi2 (RFC 9700 section 2.1).
+    """
+    if client is None or not client.active or not client.check_grant_type("authorization_code"):
+        raise UnverifiedRequest("invalid_client")
+    given = form.get("redirect_uri")
+    if given is None and len(client.redirect_uris) == 1 and not client.profile.par_required:
+        return client.redirect_uris[0]
+    if given is None or given not in client.redirect_uris:
+        raise UnverifiedRequest("invalid_request")
+    return given
+
+
+def _response_type(_client: Client, form: Form) -> None:
+    if form.get("response_type") != "code":
+        error = "unsupported_response_type" if form.get("response_type") else "invalid_request"
+        raise OAuthError(error, "response_type must be code.")
+
+
+def _response_mode(_client: Client, form: Form) -> None:
+    if form.get("response_mode", "query") != "query":
+        raise OAuthError("invalid_request", "response_mode must be query.")
+
+
+def _request_objects(_client: Client, form: Form) -> None:
+    for name in ("request", "request_uri", "registration"):
+        if name in form:
+            raise OAuthError(f"{name}_not_supported", f"{name} is not supported here.")
+
+
+def _pkce(_client: Client, form: Form) -> None:
+    pkce.check_challenge(form.get("code_challenge"), form.get("code_challenge_method"))
+
+
+def _scope(client: Client, form: Form) -> None:
+    scope = form.get("scope", "")
+    wanted = scope.split() if len(scope) <= MAX_SCOPE else []
+    if not wanted or not set(wanted) <= client.scopes or set(wanted) & set(CONSENT_SCOPES):
+        raise OAuthError("invalid_scope", "A scope is missing, unknown or not registered for this client.")
+
+
+def _nonce(client: Client, form: Form) -> None:
+    if client.profile.nonce_required and (not form.get("nonce") or not form.get("state")):
+        raise OAuthError("invalid_request", "This client must send nonce and state.")
+
+
+def _lengths(_client: Client, form: Form) -> None:
+    if any(len(form.get(name, "")) > MAX_VALUE for name in ("state", "nonce", "acr_values", "login_hint")):
+        raise OAuthError("invalid_request", "A parameter is too long.")
+
+
+def _prompt(_client: Client, form: Form) -> None:
+    prompts = set(form.get("prompt", "").split())
+    if not prompts <= PROMPTS or ("none" in prompts and len(prompts) > 1):
+        raise OAuthError("invalid_request", "prompt is not valid.")
+
+
+def _max_age(_client: Client, form: Form) -> None:
+    text = form.get("max_age", "0")
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise OAuthError("invalid_request", "max_age must be a number of seconds.")
+
+
+def _details(_client: Client, form: Form) -> None:
+    rar.read(form.get("authorization_details"))
+
+
+def _claims(_client: Client, form: Form) -> None:
+    read_claims(form.get("claims"))
+
+
+CHECKS: tuple[Callable[[Client, Form], None], ...] = (
+    _response_type, _response_mode, _request_objects, _pkce, _scope, _nonce, _lengths, _prompt, _max_age, _details,
+    _claims,
+)  # fmt: skip
+"""Each raises OAuthError; all run at /par and at /authorize."""
+
+
+def check(client: Client, form: Form) -> None:
+    for one in CHECKS:
+        one(client, form)
+
+
+def read_claims(text: str | None) -> dict[str, Any]:
+    """The `claims` parameter (OpenID Connect Core section 5.5): an object of objects."""
+    if text is None:
+        return {}
+    try:
+        claims = msgspec.json.decode(text[:8_192], type=dict[str, dict[str, dict[str, Any] | None]])
+    except (msgspec.DecodeError, RecursionError):
+        raise OAuthError("invalid_request", "claims is not as OpenID Connect Core section 5.5 has it.") from None
+    return {name: claims[name] for name in ("userinfo", "id_token") if name in claims}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request asks of the citizen. `uses`: for the registry. `details`: whether they were asked in so many words."""
+
+    uses: tuple[PersonalDataUse, ...]
+    details: bool
+
+
+def wanted(client: Client, form: Form) -> Wanted:
+    """The uses of personal data that a request asks: its authorization_details, and its scopes under the client's purpose."""
+    uses = rar.uses(rar.read(form.get("authorization_details")))
+    categories = categories_asked(form.get("scope", ""), read_claims(form.get("claims")))
+    if categories and client.purpose is not None and client.purpose not in {use.purpose for use in uses}:
+        uses.append(PersonalDataUse(client.purpose, tuple(sorted(categories))))
+    return Wanted(tuple(uses), "authorization_details" in form)
+
+
+def categories_asked(scope: str, claims: Mapping[str, Any]) -> frozenset[str]:
+    """The categories behind scopes and single claims."""
+    by_scope = {CLAIM_SCOPES[one] for one in scope.split() if one in CLAIM_SCOPES}
+    by_claim = {CATEGORY_OF[claim] for part in claims.values() for claim in part if claim in CATEGORY_OF}
+    return frozenset(by_scope | by_claim)
+
+
+def levels_asked(form: Form) -> tuple[tuple[str, ...], bool]:
+    """The assurance levels asked, and whether one of them is essential (OpenID Connect Core section 5.5.1.1).
+
+    `acr_values` is a wish in OpenID Connect and a demand in the Dutch profile; here a demand for everyone.
+    """
+    acr = read_claims(form.get("claims")).get("id_token", {}).get("acr") or {}
+    values = acr.get("values") or ([acr["value"]] if "value" in acr else [])
+    asked = tuple(str(one) for one in values) or tuple(form.get("acr_values", "").split())
+    return asked, bool(asked)
+
+
+def next_step(pending: Pending, session: Session | None, *, has_question: bool, now: datetime) -> str:
+    """What comes next: LOGIN, ASK or DONE. Pure; OAuthError when the request forbids the step that is needed.
+
+    A login after the request began satisfies `prompt=login` and `max_age`: each path ends.
+    """
+    form = pending.parameters
+    prompts = form.get("prompt", "").split()
+    if session is None or _is_stale(session, pending, prompts, now):
+        if "none" in prompts:
+            raise OAuthError("login_required", "The citizen must log in.")
+        return LOGIN
+    asked, demanded = levels_asked(form)
+    if demanded and not any(at_least(session.acr, one) for one in asked):
+        if session.auth_time >= pending.created_at or not any(one in LEVELS for one in asked) or "none" in prompts:
+            raise OAuthError("unmet_authentication_requirements", "The asked assurance level was not reached.")
+        return LOGIN
+    if has_question:
+        if "none" in prompts:
+            raise OAuthError("consent_required", "The citizen must answer.")
+        return ASK
+    return DONE
+
+
+def _is_stale(session: Session, pending: Pending, prompts: list[str], now: datetime) -> bool:
+    """Whether this login is too old for the request. One that came after the request is never too old."""
+    if session.auth_time >= pending.created_at:
+        return False
+    if "login" in prompts or "select_account" in prompts:
+        return True
+    max_age = pending.parameters.get("max_age")
+    return max_age is not None and now > session.auth_time + timedelta(seconds=int(max_age))

@@ -1,0 +1,80 @@
+"""Access tokens at the provider's own resources: from the header alone, bound ones with their proof (RFC 6750, RFC 9449)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from base.database import Connection
+from base.dpop import Proof
+from idp.citizens.importing import person_of
+from idp.citizens.register import Person
+from idp.clients import Client
+from idp.errors import OAuthError
+from idp.store import clients, people
+from idp.store.grants import Family
+from idp.tokens import read
+from keys.errors import InvalidToken
+from keys.jose import VerifiedClaims
+from keys.ring import Ring
+
+
+def invalid_token(scheme: str = "Bearer") -> OAuthError:
+    challenge = f'{scheme} error="invalid_token"'
+    return OAuthError("invalid_token", "The access token is not valid.", status=401, challenge=challenge)
+
+
+def check_scheme(claims: VerifiedClaims, scheme: str, proof: Proof | None) -> None:
+    """A bound token as Bearer is refused, and the reverse (RFC 9449 section 7.2)."""
+    jkt = claims.get("cnf", {}).get("jkt")
+    wanted = "dpop" if jkt is not None else "bearer"
+    if scheme.lower() != wanted or (jkt is not None and (proof is None or proof.jkt != jkt)):
+        raise invalid_token("DPoP" if jkt is not None else "Bearer")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whose token it is: its family, client and citizen."""
+
+    family: Family
+    client: Client
+    person: Person
+
+
+def known(connection: Connection, ring: Ring, claims: VerifiedClaims) -> Known:
+    """OAuthError invalid_token when the token was revoked, or the client or the citizen is no longer there."""
+    try:
+        family = read.live(connection, claims).family
+    except InvalidToken:
+        raise invalid_token() from None
+    client = clients.find(connection, claims["client_id"])
+    citizen = people.find(connection, family.citizen) if family is not None else None
+    person = person_of(ring, citizen) if citizen is not None and citizen.state != "suspended" else None
+    if family is None or client is None or person is None:
+        raise invalid_token()
+    return Known(family, client, person)
+
+
+def verified(ring: Ring, token: str, *, issuer: str, audience: str, now: datetime) -> VerifiedClaims:
+    """OAuthError invalid_token for anything but our unexpired access token for this resource."""
+    try:
+        return read.verified(ring, token, issuer=issuer, audience=audience, now=now)
+    except InvalidToken:
+        raise invalid_token() from None
+
+
+def introspect(
+    connection: Connection, ring: Ring, token: str, caller: Client, *, issuer: str, now: datetime
+) -> dict[str, object]:
+    """RFC 7662 section 2.2. A client learns of its own tokens, an agency of tokens for no one else's API; else inactive."""
+    inactive: dict[str, object] = {"active": False}
+    try:
+        claims = read.verified(ring, token, issuer=issuer, audience=None, now=now)
+        read.live(connection, claims)
+    except InvalidToken:
+        return inactive
+    if claims["client_id"] != caller.client_id:
+        return inactive
+    names = ("iss", "sub", "aud", "client_id", "agency", "jti", "iat", "exp", "scope", "acr", "auth_time", "cnf")
+    told = {name: claims[name] for name in names if name in claims}
+    return {"active": True, **told, "token_type": "DPoP" if "cnf" in claims else "Bearer"}

@@ -1,0 +1,126 @@
+"""A citizen's account: user name, password, TOTP, passkeys, enrolment. Functions run inside a unit of work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from base import audit
+from base.database import Connection
+from base.ids import digest, secret
+from idp.authenticators import password as passwords
+from idp.authenticators import totp
+from idp.citizens.importing import person_of
+from idp.citizens.register import Person
+from idp.sessions import MAY_LOG_IN
+from idp.store import people
+from idp.store.people import Account, Passkey
+from keys.ring import Ring
+
+ENROLMENT_S = 900
+_TABLE, _COLUMN = "account", "totp_secret"
+_ANY_BROWSER = "enrolment"
+
+
+class AccountError(Exception):
+    """What an operator asked and cannot be done, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a citizen can log in now."""
+
+    has_password: bool
+    has_totp: bool
+    passkeys: tuple[Passkey, ...]
+
+
+def username_index(ring: Ring, username: str) -> str:
+    """User names are compared without regard to case, and kept as a keyed index alone."""
+    return ring.pseudonyms.blind_index(f"username {passwords.normal(username).strip().casefold()}")
+
+
+def by_username(connection: Connection, ring: Ring, username: str) -> Account | None:
+    found = people.account_by_name(connection, username_index(ring, username))
+    citizen = people.find(connection, found.citizen) if found is not None else None
+    return found if citizen is not None and citizen.state in MAY_LOG_IN else None
+
+
+def by_handle(connection: Connection, ring: Ring, handle: str) -> Person | None:
+    """The person behind a registry handle; known from when the citizen first logged in."""
+    citizen_id = people.citizen_of_handle(connection, handle)
+    citizen = people.find(connection, citizen_id) if citizen_id is not None else None
+    return person_of(ring, citizen) if citizen is not None else None
+
+
+def ways(connection: Connection, citizen_id: str) -> Ways:
+    account = people.account_of(connection, citizen_id)
+    return Ways(
+        account is not None and account.password_hash is not None,
+        account is not None and account.totp_secret is not None,
+        tuple(people.passkeys(connection, citizen_id)),
+    )
+
+
+def set_password(
+    connection: Connection, ring: Ring, citizen_id: str, *, username: str, password_hash: str, now: datetime
+) -> None:
+    """AccountError when another citizen has the user name."""
+    index = username_index(ring, username)
+    owner = people.account_by_name(connection, index)
+    if owner is not None and owner.citizen != citizen_id:
+        raise AccountError("this user name is taken")
+    people.put_account(connection, citizen_id, {"username_index": index, "password_hash": password_hash}, now)
+    people.remember_handle(connection, ring.pseudonyms.handle(citizen_id), citizen_id)
+    audit.record(connection, "authenticator.added", actor=citizen_id, object=citizen_id, now=now, way="password")
+
+
+def set_totp(connection: Connection, ring: Ring, citizen_id: str, totp_secret: str, now: datetime) -> None:
+    sealed = ring.sealer.seal_system(totp_secret.encode(), table=_TABLE, column=_COLUMN, row=citizen_id)
+    people.put_account(connection, citizen_id, {"totp_secret": sealed, "totp_step": None}, now)
+    audit.record(connection, "authenticator.added", actor=citizen_id, object=citizen_id, now=now, way="totp")
+
+
+def totp_is_right(connection: Connection, ring: Ring, account: Account, code: str, now: datetime) -> bool:
+    """Check a code and use its time step up, once."""
+    if account.totp_secret is None:
+        return False
+    shared = ring.sealer.open_system(account.totp_secret, table=_TABLE, column=_COLUMN, row=account.citizen).decode()
+    step = totp.matching_step(shared, code, now)
+    return step is not None and people.take_totp_step(connection, account.citizen, step)
+
+
+def enrolment_code(connection: Connection, citizen_id: str, now: datetime) -> str:
+    """A code with which a citizen, once, within 15 minutes, gets a first way to log in at /enrol."""
+    citizen = people.find(connection, citizen_id)
+    if citizen is None or citizen.state not in MAY_LOG_IN:
+        raise AccountError("there is no such citizen who may log in")
+    value = secret()
+    expires_at = now + timedelta(seconds=ENROLMENT_S)
+    people.put_once(
+        connection,
+        digest(value),
+        "enrolment",
+        browser=_ANY_BROWSER,
+        citizen_id=citizen_id,
+        payload={},
+        expires_at=expires_at,
+        now=now,
+    )
+    return value
+
+
+def use_enrolment_code(connection: Connection, code: str, now: datetime) -> str | None:
+    """The citizen of a code, once."""
+    taken = people.take_once(connection, digest(code.strip()), "enrolment", browser=_ANY_BROWSER, now=now)
+    return taken.citizen if taken is not None else None
+
+
+def erase(connection: Connection, ring: Ring, citizen_id: str, now: datetime) -> bool:
+    """Forget a citizen: the data key is destroyed, in every copy of this database that is made from now on."""
+    people.end_sessions(connection, citizen_id, now)
+    done = people.erase(connection, citizen_id, now)
+    people.forget_handle(connection, ring.pseudonyms.handle(citizen_id))
+    if done:
+        audit.record(connection, "citizen.erased", actor="operator", object=citizen_id, now=now)
+    return done

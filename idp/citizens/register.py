@@ -1,0 +1,188 @@
+"""Reading an extract of a population register: CSV with a header, or JSON lines.
+
+A line is one person. Birth dates may be partial, as registers have them: 1954-00-00 is "some day in 1954".
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from idp.citizens.national_number import is_valid
+
+STATES = ("active", "emigrated", "deceased", "suspended")
+"""Only `active` and `emigrated` may log in."""
+MAX_LINE = 10_000
+_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})\Z")
+_NATIONALITY = re.compile(r"[A-Z]{3}\Z")
+_LENGTHS = {"given_names": 200, "prefix": 20, "family_name": 200, "birth_place": 80, "state": 20}
+_ADDRESS = ("street", "house_number", "postal_code", "city", "country")
+
+
+class Address(msgspec.Struct, forbid_unknown_fields=True):
+    street: str = ""
+    house_number: str = ""
+    postal_code: str = ""
+    city: str = ""
+    country: str = "NL"
+
+
+class Person(msgspec.Struct, forbid_unknown_fields=True):
+    """One citizen as the register has him. `parents`: names. `nationality`: ISO 3166-1 alpha-3."""
+
+    national_number: str
+    given_names: str
+    family_name: str
+    birth_date: str
+    prefix: str = ""
+    birth_place: str = ""
+    address: Address = msgspec.field(default_factory=Address)
+    nationality: str = "NLD"
+    parents: list[str] = []
+    state: str = "active"
+
+    @property
+    def name(self) -> str:
+        return " ".join(part for part in (self.given_names, self.prefix, self.family_name) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that was not taken: its number in the file, from 1, and why. Never what stands in it."""
+
+    line: int
+    reason: str
+
+
+COLUMNS = (
+    "national_number", "given_names", "prefix", "family_name", "birth_date", "birth_place", "street", "house_number",
+    "postal_code", "city", "country", "nationality", "parents", "state",
+)  # fmt: skip
+"""Columns of the CSV form, in any order; `parents` are separated by ";"."""
+
+
+class NotARegister(Exception):
+    """The file as a whole cannot be read; the message says why."""
+
+
+def read(path: Path, *, after: int = 0) -> Iterator[tuple[int, Person | BadLine]]:
+    """Each line's number and person, or why not. Lines up to `after` are passed over. NotARegister."""
+    with path.open("rb") as file:
+        if file.peek(1)[:1] in (b"{", b""):
+            yield from _json_lines(file, after)
+        else:
+            yield from _csv_lines(file, after)
+
+
+def encode(person: Person) -> bytes:
+    """The sealed form, and what the row's digest is of."""
+    return msgspec.json.encode(person)
+
+
+def decode(raw: bytes) -> Person:
+    return msgspec.json.decode(raw, type=Person)
+
+
+def problem(person: Person) -> str | None:
+    """Why this person cannot be taken in, or None."""
+    if not is_valid(person.national_number):
+        return "the national number fails the eleven-proof check"
+    if not person.given_names.strip() and not person.family_name.strip():
+        return "there is no name"
+    for name, most in _LENGTHS.items():
+        if len(getattr(person, name)) > most:
+            return f"{name} is longer than {most} characters"
+    texts = (person.given_names, person.prefix, person.family_name, person.birth_place, *person.parents)
+    if not all(text.isprintable() for text in (*texts, *(getattr(person.address, name) for name in _ADDRESS))):
+        return "a text holds characters that cannot be printed"
+    if not _is_date(person.birth_date):
+        return "birth_date is not a date (YYYY-MM-DD; 00 for an unknown month or day)"
+    if not _NATIONALITY.match(person.nationality):
+        return "nationality is not a code of three letters"
+    if person.state not in STATES:
+        return f"state is not one of {', '.join(STATES)}"
+    return None
+
+
+def _is_date(text: str) -> bool:
+    match = _DATE.match(text)
+    if match is None:
+        return False
+    year, month, day = (int(part) for part in match.groups())
+    if month == 0:
+        return day == 0
+    last = (
+        31
+        if month not in (2, 4, 6, 9, 11)
+        else 30
+        if month != 2
+        else 29 - bool(year % 4 or (not year % 100 and year % 400))
+    )
+    return month <= 12 and day <= last
+
+
+def _json_lines(file: Any, after: int) -> Iterator[tuple[int, Person | BadLine]]:
+    decoder = msgspec.json.Decoder(Person)
+    for number, line in enumerate(_bounded(file), 1):
+        if number <= after or not line.strip():
+            continue
+        if len(line) > MAX_LINE:
+            yield number, BadLine(number, "the line is too long")
+            continue
+        try:
+            person = decoder.decode(line)
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+            yield number, BadLine(number, "the line is not JSON with the members of a person")
+            continue
+        yield number, _checked(number, person)
+
+
+def _csv_lines(file: Any, after: int) -> Iterator[tuple[int, Person | BadLine]]:
+    lines = _bounded(file)
+    try:
+        header = next(csv.reader(io.StringIO(next(lines).decode("utf-8-sig"))), [])
+    except UnicodeDecodeError:
+        raise NotARegister("the file is not UTF-8") from None
+    missing = sorted({"national_number", "given_names", "family_name", "birth_date"} - set(header))
+    if missing or len(set(header)) != len(header) or set(header) - set(COLUMNS):
+        raise NotARegister(f"the first line must name columns of {', '.join(COLUMNS)}")
+    for number, line in enumerate(lines, 2):
+        if number <= after or not line.strip():
+            continue
+        yield number, _csv_person(number, line, header)
+
+
+def _csv_person(number: int, line: bytes, header: list[str]) -> Person | BadLine:
+    if len(line) > MAX_LINE:
+        return BadLine(number, "the line is too long")
+    try:
+        fields = next(csv.reader([line.decode()], strict=True), [])
+    except (UnicodeDecodeError, csv.Error):
+        return BadLine(number, "the line is not UTF-8, or its quotes do not close")
+    if len(fields) != len(header):
+        return BadLine(number, f"the line has {len(fields)} fields, the first line {len(header)}")
+    row = dict(zip(header, fields, strict=True))
+    address = Address(**{name: row.pop(name) for name in _ADDRESS if name in row})
+    parents = [name for name in row.pop("parents", "").split(";") if name]
+    return _checked(number, Person(address=address, parents=parents, **row))
+
+
+def _checked(number: int, person: Person) -> Person | BadLine:
+    reason = problem(person)
+    return person if reason is None else BadLine(number, reason)
+
+
+def _bounded(file: Any) -> Iterator[bytes]:
+    """Lines, where one without an end cannot fill the memory: what is too long comes cut, and its rest is skipped."""
+    while line := file.readline(MAX_LINE + 1):
+        cut = line
+        while line and not line.endswith(b"\n") and len(line) > MAX_LINE:
+            line = file.readline(MAX_LINE + 1)
+        yield cut

@@ -1,0 +1,80 @@
+"""Clients: what is registered of an agency's software."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from idp.profiles import PROFILES, Profile
+from keys.jwks import KeySource, check_set, source
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """`metadata`: RFC 7591 members, checked at registration. `agency`: whose software it is, and its pseudonyms' sector."""
+
+    client_id: str
+    agency: str
+    profile: Profile
+    metadata: Mapping[str, Any]
+    secret_digest: str | None
+    active: bool
+
+    @classmethod
+    def of(
+        cls,
+        client_id: str,
+        agency: str,
+        profile: str,
+        metadata: Mapping[str, Any],
+        secret_digest: str | None,
+        state: str,
+    ) -> Client:
+        return cls(client_id, agency, PROFILES[profile], metadata, secret_digest, state == "active")
+
+    @property
+    def redirect_uris(self) -> tuple[str, ...]:
+        return tuple(self.metadata.get("redirect_uris", ()))
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        return frozenset(self.metadata.get("scope", "openid").split())
+
+    @property
+    def auth_method(self) -> str:
+        return str(self.metadata["token_endpoint_auth_method"])
+
+    @property
+    def purpose(self) -> str | None:
+        """The purpose under which plain claims are released."""
+        return self.metadata.get("purpose")
+
+    @property
+    def id_token_alg(self) -> str:
+        return str(self.metadata.get("id_token_signed_response_alg", self.profile.id_token_alg))
+
+    @property
+    def dpop_bound(self) -> bool:
+        return self.profile.dpop_required or bool(self.metadata.get("dpop_bound_access_tokens"))
+
+    def key_source(self) -> KeySource:
+        """Its own keys, and nobody else's."""
+        jwks = self.metadata.get("jwks")
+        return _source(msgspec.json.encode(jwks)) if jwks else source(())
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Named as Authlib's grants call it."""
+        return grant_type in self.metadata["grant_types"]
+
+    def get_client_id(self) -> str:
+        return self.client_id
+
+
+@lru_cache(maxsize=1024)
+def _source(jwks: bytes) -> KeySource:
+    """Checking a key costs more than a signature: once per key set."""
+    return source(check_set(msgspec.json.decode(jwks)))

@@ -1,0 +1,78 @@
+"""What the provider's endpoints and pages stand on, made once by idp.app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from base.clock import Clock
+from base.cookies import Cookies
+from base.database import Connection, Database
+from base.ids import digest, secret
+from base.limits import Slots
+from base.people import LoggedIn
+from base.render import Renderer
+from base.settings import Settings
+from consent.interface import Door
+from idp import sessions
+from idp.authenticators.passkey import RelyingParty
+from idp.server import Server
+from idp.sessions import Session
+from idp.tokens.mint import Minter
+from keys.ring import Ring
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    settings: Settings
+    database: Database
+    ring: Ring
+    clock: Clock
+    renderer: Renderer
+    registry: Door
+    server: Server
+    minter: Minter
+    slots: Slots
+    cookies: Cookies
+    party: RelyingParty
+
+    @property
+    def issuer(self) -> str:
+        return self.settings.issuer
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    async def session(self, request: Request) -> Session | None:
+        """The citizen's open session, if this request carries one."""
+        cookie = self.cookies.read(request, self.cookies.session)
+        if cookie is None:
+            return None
+        now = self.now()
+        found = await self.database.read(lambda c: sessions.current(c, self.ring, self.settings, cookie, now))
+        if found is not None and now >= found.seen_at + sessions.SEEN_EVERY:
+            await self.database.write(lambda c: sessions.see(c, found.id, now))
+        return found
+
+    @staticmethod
+    def renderer_person(session: Session) -> LoggedIn:
+        """As pages know who is logged in; the registry's handle is not needed on ours."""
+        return LoggedIn("", session.digest, session.person.name, session.acr, session.auth_time)
+
+    def browser(self, request: Request) -> str:
+        """The cookie that ties a login attempt to its browser; a new value when there is none."""
+        return self.cookies.read(request, self.cookies.browser) or secret()
+
+    def browser_digest(self, request: Request) -> str | None:
+        value = self.cookies.read(request, self.cookies.browser)
+        return digest(value) if value is not None else None
+
+    def keep_browser(self, response: Response, value: str) -> Response:
+        self.cookies.put(response, self.cookies.browser, value)
+        return response
+
+
+__all__ = ["Connection", "Context"]

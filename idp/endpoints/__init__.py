@@ -1,0 +1,1 @@
+"""Endpoints, one file each: authenticate the caller, parse strictly, call one function, answer."""

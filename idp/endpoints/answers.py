@@ -1,0 +1,61 @@
+"""JSON answers and DPoP proofs, as all endpoints have them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from base import dpop
+from base.database import Connection
+from base.dpop import Proof
+from base.replay import claim_once
+from idp.errors import OAuthError
+
+_HEADERS = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
+
+
+def json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """An answer of RFC 6749 section 5; nobody keeps it."""
+    own = {**_HEADERS, **(headers or {})}
+    if status == 401 and "www-authenticate" not in own:
+        own["www-authenticate"] = 'Basic realm="regie"'
+    return Response(msgspec.json.encode(body), status, own)
+
+
+def refused(error: OAuthError) -> Response:
+    headers = {"www-authenticate": error.challenge} if error.challenge else None
+    return json(error.status, {"error": error.error, "error_description": error.description}, headers)
+
+
+def proof_of(request: Request, url: str, now: datetime, *, access_token: str | None = None) -> Proof | None:
+    """The request's DPoP proof, verified but not yet claimed. OAuthError invalid_dpop_proof."""
+    proofs = request.headers.getlist("dpop")
+    if not proofs:
+        return None
+    try:
+        if len(proofs) == 1:
+            return dpop.verify(proofs[0], method=request.method, url=url, now=now, access_token=access_token)
+    except dpop.InvalidProof:
+        pass
+    raise _invalid_proof(access_token)
+
+
+def claim(connection: Connection, proof: Proof | None, now: datetime, *, access_token: str | None = None) -> str | None:
+    """Claim a proof once, in the unit that it belongs to; answers its key's thumbprint."""
+    if proof is None:
+        return None
+    if not claim_once(connection, "dpop", proof.jti_digest, expires_at=proof.expires_at, now=now):
+        raise _invalid_proof(access_token)
+    return proof.jkt
+
+
+def _invalid_proof(access_token: str | None) -> OAuthError:
+    """At a protected resource it is a 401 with a challenge, at the token endpoint a 400 (RFC 9449 sections 5 and 7.1)."""
+    if access_token is None:
+        return OAuthError("invalid_dpop_proof", "The DPoP proof is not valid for this request.")
+    challenge = 'DPoP error="invalid_dpop_proof"'
+    return OAuthError("invalid_dpop_proof", "The DPoP proof is not valid.", status=401, challenge=challenge)

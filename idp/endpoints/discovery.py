@@ -1,0 +1,73 @@
+"""The metadata documents (OpenID Connect Discovery, RFC 8414) and the keys. True in every line; bytes made once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from base import dpop
+from base.web import Cached
+from idp.authenticators.levels import HIGH, LEVELS
+from idp.citizens.claims import CLAIMS
+from idp.clients.registration import GRANTS
+from idp.context import Context
+from idp.endpoints import authorize, introspect, par
+from idp.extensions import rar
+from idp.profiles import PROFILES
+from idp.scopes import SCOPES
+from idp.server import TOKEN_PATH
+from idp.tokens.mint import USERINFO
+
+JWKS, LOGOUT = "/oauth2/jwks", "/oauth2/logout"
+
+
+def documents(context: Context) -> dict[str, Cached]:
+    """By path; the JWKS follows the ring."""
+    metadata = msgspec.json.encode(document(context.issuer))
+    return {
+        "/.well-known/openid-configuration": Cached(metadata),
+        "/.well-known/oauth-authorization-server": Cached(metadata),
+        JWKS: Cached(context.ring.jwks, media_type="application/jwk-set+json"),
+    }
+
+
+def document(issuer: str) -> dict[str, Any]:
+    methods = sorted({method for profile in PROFILES.values() for method in profile.auth_methods})
+    signing = sorted({alg for profile in PROFILES.values() for alg in profile.signing})
+    own = [claim for claims in CLAIMS.values() for claim in claims]
+    authentication = {
+        f"{endpoint}_endpoint_auth_{member}": value
+        for endpoint in ("token", "introspection", "revocation")
+        for member, value in (("methods_supported", methods), ("signing_alg_values_supported", signing))
+    }
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": issuer + authorize.PATH,
+        "token_endpoint": issuer + TOKEN_PATH,
+        "userinfo_endpoint": issuer + USERINFO,
+        "jwks_uri": issuer + JWKS,
+        "pushed_authorization_request_endpoint": issuer + par.PATH,
+        "introspection_endpoint": issuer + introspect.INTROSPECT,
+        "revocation_endpoint": issuer + introspect.REVOKE,
+        "end_session_endpoint": issuer + LOGOUT,
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(GRANTS),
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        **authentication,
+        "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": sorted(dpop.ALGORITHMS),
+        "authorization_response_iss_parameter_supported": True,
+        "authorization_details_types_supported": [rar.TYPE],
+        "acr_values_supported": [level for level in LEVELS if level != HIGH],
+        "claims_parameter_supported": True,
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "auth_time", "nonce", "acr", "amr", *own],
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "require_pushed_authorization_requests": False,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "ui_locales_supported": ["nl", "en"],
+    }

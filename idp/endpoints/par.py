@@ -1,0 +1,62 @@
+"""POST /oauth2/par: pushed authorization requests (RFC 9126)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from base.database import Connection
+from base.forms import read_form
+from idp import authorization, requests
+from idp.clients.authenticate import authenticate
+from idp.context import Context
+from idp.endpoints import answers
+from idp.errors import OAuthError, UnverifiedRequest
+
+PATH = "/oauth2/par"
+
+
+def routes(context: Context) -> list[Route]:
+    url = context.issuer + PATH
+
+    async def par(request: Request) -> Response:
+        form = await read_form(request)
+        now = context.now()
+
+        def unit(connection: Connection) -> str | OAuthError:
+            jkt = answers.claim(connection, proof, now)
+            client = authenticate(
+                connection, form, request.headers.get("authorization"), issuer=context.issuer, token_url=None, now=now
+            )
+            try:
+                if form.get("dpop_jkt", jkt) != jkt and jkt is not None:
+                    raise OAuthError("invalid_dpop_proof", "dpop_jkt names another key.")
+                authorization.verify_target(client, form)
+                authorization.check(client, form)
+            except UnverifiedRequest:
+                return OAuthError("invalid_request", "The redirect_uri is not registered for this client.")
+            except OAuthError as error:
+                # Returned: the assertion that came with it stays used.
+                return error
+            return requests.keep(
+                connection,
+                client,
+                form,
+                pushed=True,
+                browser=None,
+                jkt=jkt or form.get("dpop_jkt"),
+                life_s=context.settings.par_s,
+                now=now,
+            )
+
+        try:
+            proof = answers.proof_of(request, url, now)
+            done = await context.database.write(unit)
+        except OAuthError as error:
+            return answers.refused(error)
+        if isinstance(done, OAuthError):
+            return answers.refused(done)
+        return answers.json(201, {"request_uri": requests.URN + done, "expires_in": context.settings.par_s})
+
+    return [Route(PATH, par, methods=["POST"])]

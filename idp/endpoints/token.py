@@ -1,0 +1,38 @@
+"""POST /oauth2/token (RFC 6749 section 3.2)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from base.database import Connection
+from base.forms import read_form
+from idp.context import Context
+from idp.endpoints import answers
+from idp.errors import OAuthError
+from idp.server import TOKEN_PATH, Answer
+from idp.unit import Request as OAuth2Request
+from idp.unit import Unit
+
+
+def routes(context: Context) -> list[Route]:
+    url = context.issuer + TOKEN_PATH
+
+    async def token(request: Request) -> Response:
+        form = await read_form(request)
+        now = context.now()
+
+        def unit(connection: Connection) -> Answer:
+            jkt = answers.claim(connection, proof, now)
+            work = Unit(connection, context.settings, context.minter, now, jkt)
+            return context.server.token(OAuth2Request("POST", url, request.headers, form, work))
+
+        try:
+            proof = answers.proof_of(request, url, now)
+            status, body = await context.database.write(unit)
+        except OAuthError as error:
+            return answers.refused(error)
+        return answers.json(status, body)
+
+    return [Route(TOKEN_PATH, token, methods=["POST"])]

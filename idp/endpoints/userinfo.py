@@ -1,0 +1,73 @@
+"""GET and POST /oauth2/userinfo (OpenID Connect Core section 5.3): `sub`, and what the registry lets go now.
+
+Each claim beyond `sub` is a use of personal data: it is recorded before the answer leaves, and the citizen sees it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from base.database import Connection
+from idp import bearer
+from idp.authorization import categories_asked
+from idp.bearer import Known
+from idp.citizens.claims import claims_of
+from idp.context import Context
+from idp.endpoints import answers
+from idp.errors import OAuthError
+from idp.extensions import rar
+from idp.tokens.mint import USERINFO
+
+
+def routes(context: Context) -> list[Route]:
+    url = context.issuer + USERINFO
+
+    async def userinfo(request: Request) -> Response:
+        try:
+            return answers.json(200, await _release(context, await _caller(context, request, url)))
+        except OAuthError as error:
+            return answers.refused(error)
+
+    return [Route(USERINFO, userinfo, methods=["GET", "POST"])]
+
+
+async def _caller(context: Context, request: Request, url: str) -> Known:
+    """Whose token this is. The proof is claimed in the same unit; without one it is a read."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if not token:
+        raise OAuthError("invalid_token", "An access token is needed.", status=401, challenge="Bearer")
+    now = context.now()
+    claims = bearer.verified(context.ring, token, issuer=context.issuer, audience=url, now=now)
+    proof = answers.proof_of(request, url, now, access_token=token)
+    bearer.check_scheme(claims, scheme, proof)
+
+    def unit(connection: Connection) -> Known:
+        answers.claim(connection, proof, now, access_token=token)
+        return bearer.known(connection, context.ring, claims)
+
+    if proof is None:
+        return await context.database.read(unit)
+    return await context.database.write(unit)
+
+
+async def _release(context: Context, known: Known) -> dict[str, Any]:
+    family, client = known.family, known.client
+    answer: dict[str, Any] = {"sub": context.minter.sub(family.citizen, client)}
+    details = rar.uses(family.details)
+    by_scope = categories_asked(family.scope, {"userinfo": family.claims.get("userinfo", {})})
+    purpose = client.purpose or (details[0].purpose if details else None)
+    if not by_scope or purpose is None:
+        return answer
+    released = await context.registry.release(
+        citizen=context.ring.pseudonyms.handle(family.citizen),
+        agency=client.agency,
+        purpose=purpose,
+        categories=by_scope,
+    )
+    for category in sorted(released):
+        answer |= claims_of(known.person, category)
+    return answer

@@ -1,0 +1,1 @@
+"""Extensions to the protocol, one file per standard."""

@@ -1,0 +1,49 @@
+"""Rich authorization requests (RFC 9396) of one type: personal_data_use. The asking page is made from them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from consent.interface import PersonalDataUse
+from idp.errors import OAuthError
+
+TYPE = "personal_data_use"
+MAX_LENGTH = 8_192
+DAY_S = 86_400
+_SLUG = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
+
+
+class Detail(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`duration_days`: shorter than the purpose's maximum, if given."""
+
+    type: str
+    purpose: _SLUG
+    data: Annotated[list[_SLUG], msgspec.Meta(min_length=1, max_length=30)] | None = None
+    duration_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
+
+
+def read(text: str | None) -> list[dict[str, Any]]:
+    """The details, checked, as they will be stored and answered. OAuthError invalid_authorization_details (section 5)."""
+    if text is None:
+        return []
+    try:
+        details = msgspec.json.decode(text[: MAX_LENGTH + 1], type=list[Detail])
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        raise OAuthError("invalid_authorization_details", "The authorization_details are not as documented.") from None
+    if len(text) > MAX_LENGTH or not details or len(details) > 10 or any(one.type != TYPE for one in details):
+        raise OAuthError("invalid_authorization_details", f"The only supported type is {TYPE}, at most 10 of them.")
+    return [msgspec.to_builtins(one) for one in details]
+
+
+def uses(details: list[dict[str, Any]]) -> list[PersonalDataUse]:
+    """What to ask the registry."""
+    return [
+        PersonalDataUse(
+            one["purpose"],
+            tuple(one["data"]) if one.get("data") else None,
+            one["duration_days"] * DAY_S if one.get("duration_days") else None,
+        )
+        for one in details
+    ]

@@ -1,0 +1,33 @@
+"""client_credentials (RFC 6749 section 4.4): an agency's own access, mostly to the registry. Never a refresh token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidScopeError, grants
+
+from idp.errors import OAuthError
+from idp.scopes import CONSENT_SCOPES
+from idp.unit import Unit
+
+
+class ClientCredentials(grants.ClientCredentialsGrant):
+    def validate_requested_scope(self) -> None:
+        """Some of what the client registered, of the kind that belongs to no citizen."""
+        asked = self.request.form.get("scope", "")
+        own = self.request.client.scopes & set(CONSENT_SCOPES)
+        wanted = set(asked.split()) if asked else own
+        if not wanted or not wanted <= own:
+            raise InvalidScopeError
+
+    def generate_token(self, **given: Any) -> dict[str, Any]:  # noqa: ARG002 - Authlib's own arguments
+        unit: Unit = self.request.unit
+        client = self.request.client
+        asked = self.request.form.get("scope")
+        scope = asked or " ".join(sorted(client.scopes & set(CONSENT_SCOPES)))
+        audience = unit.minter.audience(scope, self.request.form.get("resource"))
+        if audience is None:
+            raise OAuthError("invalid_target", "The resource does not go with the scope.")
+        return unit.minter.access_token(
+            unit.connection, client, scope, family=None, jkt=unit.jkt, audience=audience, now=unit.now
+        )

@@ -1,0 +1,94 @@
+"""refresh_token (RFC 6749 section 6; RFC 9700 section 4.14).
+
+Bound to a key: not rotated, the key is what protects it. Bearer: rotated, and reuse ends the family, except that a
+repeat of the immediate predecessor within 10 seconds gets the same answer, for a response that was lost on the way.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError, grants
+
+from base.ids import digest
+from idp.store import grants as store
+from idp.store.grants import Family, Refresh
+from idp.unit import Unit
+
+GRACE = timedelta(seconds=10)
+_TABLE, _COLUMN = "refresh_token", "response"
+
+
+class RefreshToken(grants.RefreshTokenGrant):
+    def authenticate_refresh_token(self, refresh_token: str) -> Any:
+        unit: Unit = self.request.unit
+        found = store.find_refresh(unit.connection, digest(refresh_token), lock=True)
+        if found is None or found.client_id != self.request.client.client_id:
+            raise InvalidGrantError("The refresh token is not valid.")
+        family = store.find_family(unit.connection, found.family)
+        ended = family is None or family.ended_at is not None
+        if ended or unit.now >= found.expires_at or unit.now >= found.idle_at or found.jkt != unit.jkt:
+            raise InvalidGrantError("The refresh token is not valid.")
+        if found.used_at is not None and not (found.response is not None and unit.now < found.used_at + GRACE):
+            store.end_family(unit.connection, found.family, unit.now)
+            raise InvalidGrantError("The refresh token is not valid.")
+        return _Found(found, family)
+
+    def _validate_token_scope(self, token: Any) -> None:
+        """Never more than was granted (RFC 6749 section 6)."""
+        asked = self.request.form.get("scope")
+        if asked is not None and not set(asked.split()) <= set(token.family.scope.split()):
+            raise InvalidScopeError
+
+    def authenticate_user(self, refresh_token: Any) -> Family:
+        family: Family = refresh_token.family
+        return family
+
+    def issue_token(self, user: Any, refresh_token: Any) -> dict[str, Any]:
+        unit: Unit = self.request.unit
+        old: Refresh = refresh_token.refresh
+        if old.response is not None and old.used_at is not None:
+            raw = unit.minter.ring.sealer.open_system(old.response, table=_TABLE, column=_COLUMN, row=old.digest)
+            answer: dict[str, Any] = msgspec.json.decode(raw)
+            return answer
+        client = self.request.client
+        scope = self.request.form.get("scope") or user.scope
+        audience = unit.minter.audience(scope, self.request.form.get("resource"))
+        if audience is None:
+            raise InvalidGrantError("The resource does not go with the scope.")
+        token = unit.minter.access_token(
+            unit.connection, client, scope, family=user, jkt=unit.jkt, audience=audience, now=unit.now
+        )
+        if "openid" in scope.split():
+            token["id_token"] = unit.minter.id_token(
+                client, user, nonce=None, access_token=token["access_token"], now=unit.now
+            )
+        if old.jkt is not None:
+            store.touch_refresh(unit.connection, old.digest, unit.now + timedelta(seconds=unit.settings.refresh_idle_s))
+            return token
+        store.rotate_refresh(unit.connection, old.digest, unit.now)
+        token["refresh_token"] = unit.minter.refresh_token(
+            unit.connection, user, jkt=None, expires_at=old.expires_at, now=unit.now
+        )
+        sealed = unit.minter.ring.sealer.seal_system(
+            msgspec.json.encode(token), table=_TABLE, column=_COLUMN, row=old.digest
+        )
+        store.keep_response(unit.connection, old.digest, sealed)
+        return token
+
+    def revoke_old_credential(self, refresh_token: Any) -> None:
+        """Nothing: `issue_token` has rotated it."""
+
+
+class _Found:
+    def __init__(self, refresh: Refresh, family: Family | None) -> None:
+        self.refresh = refresh
+        self.family = family
+
+    def get_scope(self) -> str:
+        return self.family.scope if self.family is not None else ""
+
+    def check_client(self, client: Any) -> bool:
+        return bool(client.client_id == self.refresh.client_id)

@@ -1,0 +1,12 @@
+"""The provider's pages, one question each."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from idp.context import Context
+from idp.pages import ask, login, security
+
+
+def routes(context: Context) -> list[Route]:
+    return [*login.routes(context), *ask.routes(context), *security.routes(context)]

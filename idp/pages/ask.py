@@ -1,0 +1,138 @@
+"""The asking page, between login and code: what the registry asks, item by item; nothing chosen beforehand."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from base.forms import parse_query, read_form
+from base.i18n import N_
+from base.problems import Problem
+from base.web import form_action_source
+from consent.interface import Question
+from idp import authorization, requests
+from idp.authorization import PATH_AUTHORIZE
+from idp.clients import Client
+from idp.context import Context
+from idp.endpoints.authorize import open_question, respond
+from idp.errors import OAuthError
+from idp.requests import Pending
+from idp.sessions import Session
+
+CHOOSE = N_("Choose “Allow” or “Do not allow”.")
+
+
+def routes(context: Context) -> list[Route]:
+    page = Ask(context)
+    return [Route("/ask", page.show, methods=["GET"]), Route("/ask", page.answer, methods=["POST"])]
+
+
+class Ask:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def show(self, request: Request) -> Response:
+        handle = parse_query(request).get("request", "")
+        pending, client, session = await self._open(request, handle)
+        if session is None:
+            return _back(handle)
+        question = await self._question(pending, client, session)
+        if question is None:
+            return _back(handle)
+        return self._page(request, handle, client, session, question, answers={}, errors={})
+
+    async def answer(self, request: Request) -> Response:
+        form = await read_form(request)
+        handle = form.get("request", "")
+        pending, client, session = await self._open(request, handle)
+        if session is None:
+            return _back(handle)
+        context = self._context
+        context.renderer.check_form(request, form, bound_to=session.digest)
+        if form.get("stop"):
+            return await self._stop(pending, client)
+        question = await self._question(pending, client, session)
+        if question is None:
+            return _back(handle)
+        language = context.renderer.language(request)
+        # What was shown must be what is recorded: if the question changed meanwhile, it is shown anew.
+        if form.get("notice") != self._notice(question, language):
+            return self._page(request, handle, client, session, question, answers={}, errors={})
+        answers = {item.category: form.get(item.category, "") for item in question.items}
+        _ = context.renderer.translator(request)
+        errors = {name: _(CHOOSE) for name, value in answers.items() if value not in ("allow", "deny")}
+        if errors:
+            return self._page(request, handle, client, session, question, answers=answers, errors=errors, status=400)
+        await context.registry.answer(
+            citizen=context.ring.pseudonyms.handle(session.citizen_id),
+            question=question,
+            answers={name: value == "allow" for name, value in answers.items()},
+            language=language,
+        )
+        now = context.now()
+        await context.database.write(lambda c: requests.mark_asked(c, pending, now))
+        return _back(handle)
+
+    async def _open(self, request: Request, handle: str) -> tuple[Pending, Client, Session | None]:
+        context, now = self._context, self._context.now()
+        browser = context.browser_digest(request)
+        found = await context.database.read(lambda c: requests.resume(c, handle, browser, now))
+        if found is None:
+            raise Problem(400)
+        return *found, await context.session(request)
+
+    async def _question(self, pending: Pending, client: Client, session: Session) -> Question | None:
+        try:
+            return await open_question(self._context, pending, client, session)
+        except OAuthError:
+            return None
+
+    async def _stop(self, pending: Pending, client: Client) -> Response:
+        """The citizen goes back with nothing decided."""
+        context, now = self._context, self._context.now()
+        target = authorization.verify_target(client, pending.parameters)
+        if not await context.database.write(lambda c: requests.end(c, pending, now)):
+            raise Problem(400)
+        members = {
+            "error": "access_denied",
+            "error_description": "The citizen did not continue.",
+            "state": pending.parameters.get("state"),
+        }
+        return respond(context, target, members)
+
+    def _page(
+        self,
+        request: Request,
+        handle: str,
+        client: Client,
+        session: Session,
+        question: Question,
+        *,
+        answers: dict[str, str],
+        errors: dict[str, str],
+        status: int = 200,
+    ) -> Response:
+        context = self._context
+        sources = [form_action_source(uri) for uri in client.redirect_uris]
+        return context.renderer.page(
+            request,
+            "ask.html",
+            status,
+            person=context.renderer_person(session),
+            form_action=sources,
+            question=question,
+            notice=self._notice(question, context.renderer.language(request)),
+            handle=handle,
+            answers=answers,
+            errors=errors,
+        )
+
+    def _notice(self, question: Question, language: str) -> str:
+        return question.notice_id(language)
+
+
+def _back(handle: str) -> Response:
+    return RedirectResponse(f"{PATH_AUTHORIZE}?{urlencode({'resume': handle})}", 303)

@@ -1,0 +1,74 @@
+"""Security profiles, chosen per client: a table. Never a global switch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ES256, PS256, RS256, EDDSA = "ES256", "PS256", "RS256", "EdDSA"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How strict we are with a client.
+
+    `signing`: what a client's assertions may be signed with. `token_url_audience`: the token endpoint's exact URL
+    is accepted as an assertion's audience, at the token endpoint alone.
+    """
+
+    name: str
+    par_required: bool
+    dpop_required: bool
+    auth_methods: frozenset[str]
+    signing: frozenset[str]
+    id_token_alg: str
+    token_url_audience: bool
+    single_grant: bool
+    amr: bool
+    nonce_required: bool
+    clause: str
+
+
+PROFILES: dict[str, Profile] = {
+    one.name: one
+    for one in (
+        Profile(
+            "fapi2",
+            par_required=True,
+            dpop_required=True,
+            auth_methods=frozenset({"private_key_jwt"}),
+            signing=frozenset({ES256, PS256, EDDSA, "Ed25519"}),
+            id_token_alg=ES256,
+            token_url_audience=False,
+            single_grant=False,
+            amr=True,
+            nonce_required=False,
+            clause="FAPI 2.0 Security Profile section 5.3.2",
+        ),
+        Profile(
+            "nlgov",
+            par_required=False,
+            dpop_required=False,
+            auth_methods=frozenset({"private_key_jwt"}),
+            signing=frozenset({PS256, RS256, ES256}),
+            id_token_alg=PS256,
+            token_url_audience=True,
+            single_grant=True,
+            amr=False,
+            nonce_required=True,
+            clause="NL GOV Assurance profile for OpenID Connect 1.0.1",
+        ),
+        Profile(
+            "baseline",
+            par_required=False,
+            dpop_required=False,
+            auth_methods=frozenset({"client_secret_basic", "client_secret_post", "private_key_jwt"}),
+            signing=frozenset({ES256, PS256, RS256, EDDSA, "Ed25519"}),
+            id_token_alg=ES256,
+            token_url_audience=False,
+            single_grant=False,
+            amr=True,
+            nonce_required=False,
+            clause="RFC 9700, for software that can no more",
+        ),
+    )
+}

@@ -1,0 +1,129 @@
+"""Stored authorization requests, pushed or not: under a handle of which only the digest is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from base.database import Connection
+from base.ids import digest, identifier, secret
+from base.settings import Settings
+from idp.authorization import read_claims
+from idp.clients import Client
+from idp.extensions import rar
+from idp.sessions import Session
+from idp.store import clients, grants
+from idp.store.grants import Code, Family, Pending
+
+__all__ = ["URN", "Pending", "end", "find_client", "grant", "keep", "mark_asked", "open_pushed", "resume"]
+
+URN = "urn:ietf:params:oauth:request_uri:"
+_NOT_KEPT = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
+
+
+def find_client(connection: Connection, client_id: str | None) -> Client | None:
+    return clients.find(connection, client_id) if client_id and len(client_id) <= 64 else None
+
+
+def keep(
+    connection: Connection,
+    client: Client,
+    form: Mapping[str, str],
+    *,
+    pushed: bool,
+    browser: str | None,
+    jkt: str | None,
+    life_s: int,
+    now: datetime,
+) -> str:
+    """Store a checked request; answers its handle."""
+    handle = secret()
+    row = {
+        "digest": digest(handle),
+        "client_id": client.client_id,
+        "parameters": {name: value for name, value in form.items() if name not in _NOT_KEPT},
+        "pushed": pushed,
+        "browser": browser,
+        "jkt": jkt,
+        "created_at": now,
+        "expires_at": now + timedelta(seconds=life_s),
+    }
+    grants.add_request(connection, row)
+    return handle
+
+
+def open_pushed(
+    connection: Connection, handle: str, client_id: str, browser: str, settings: Settings, now: datetime
+) -> bool:
+    """The browser arrives with a pushed request: it is tied to this browser, and lives until the citizen is done.
+
+    It may be loaded again by the same browser until then; another client's, another browser's or an expired one is
+    unknown (RFC 9126 section 7.3).
+    """
+    found = grants.pending(connection, digest(handle), now)
+    if found is None or found.client_id != client_id or not found.pushed:
+        return False
+    expires_at = found.expires_at
+    if found.browser is None:
+        expires_at = now + timedelta(seconds=settings.request_s)
+    return grants.bind_request(connection, found.digest, browser, expires_at)
+
+
+def resume(connection: Connection, handle: str, browser: str | None, now: datetime) -> tuple[Pending, Client] | None:
+    """A pending request of this browser, with its client."""
+    found = grants.pending(connection, digest(handle), now)
+    if found is None or browser is None or found.browser != browser:
+        return None
+    client = clients.find(connection, found.client_id)
+    return (found, client) if client is not None and client.active else None
+
+
+def mark_asked(connection: Connection, pending: Pending, now: datetime) -> None:
+    grants.mark_asked(connection, pending.digest, now)
+
+
+def end(connection: Connection, pending: Pending, now: datetime) -> bool:
+    """The request ends with an error for the client. Once."""
+    return grants.use_request(connection, pending.digest, now)
+
+
+def grant(
+    connection: Connection,
+    pending: Pending,
+    client: Client,
+    redirect_uri: str,
+    session: Session,
+    settings: Settings,
+    now: datetime,
+) -> str | None:
+    """End the request with a code. None when it has ended before: of two tabs, one gets a code."""
+    if not grants.use_request(connection, pending.digest, now):
+        return None
+    form = pending.parameters
+    family = Family(
+        identifier(),
+        client.client_id,
+        session.citizen_id,
+        session.id,
+        form.get("scope", ""),
+        rar.read(form.get("authorization_details")),
+        read_claims(form.get("claims")),
+        session.acr,
+        list(session.amr),
+        session.auth_time,
+        now,
+        None,
+    )
+    code = secret()
+    grants.add_family(connection, family)
+    one = Code(
+        family.id,
+        client.client_id,
+        redirect_uri,
+        "redirect_uri" in form,
+        form.get("nonce"),
+        form["code_challenge"],
+        pending.jkt or form.get("dpop_jkt"),
+    )
+    grants.add_code(connection, digest(code), one, now + timedelta(seconds=settings.code_s))
+    return code

@@ -1,0 +1,1 @@
+"""Tables and queries of the provider. Rows never leave: functions answer dataclasses."""

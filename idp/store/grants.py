@@ -1,0 +1,261 @@
+"""Requests, codes, families and tokens at rest. Each state change is one conditional update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from base.database import Connection
+from idp.store.tables import access_token, authorization_request, code, family, refresh_token, session_client
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An authorization request that waits for its citizen."""
+
+    digest: str
+    client_id: str
+    parameters: dict[str, str]
+    pushed: bool
+    browser: str | None
+    jkt: str | None
+    created_at: datetime
+    expires_at: datetime
+    asked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All that grew from one login at one client: its code and its tokens live and end together."""
+
+    id: str
+    client_id: str
+    citizen: str
+    session: str
+    scope: str
+    details: list[dict[str, Any]]
+    claims: dict[str, Any]
+    acr: str
+    amr: list[str]
+    auth_time: datetime
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    family: str
+    client_id: str
+    redirect_uri: str
+    redirect_uri_given: bool
+    nonce: str | None
+    code_challenge: str
+    jkt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """A code or refresh token that was taken before: its family must end."""
+
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    digest: str
+    family: str
+    client_id: str
+    jkt: str | None
+    expires_at: datetime
+    idle_at: datetime
+    used_at: datetime | None
+    response: bytes | None
+
+
+def add_request(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(insert(authorization_request), row)
+    connection.execute(delete(authorization_request).where(authorization_request.c.expires_at < row["created_at"]))
+
+
+def pending(connection: Connection, digest: str, now: datetime) -> Pending | None:
+    """A request that is neither used nor expired."""
+    table = authorization_request.c
+    where = (table.digest == digest, table.used_at.is_(None), table.expires_at > now)
+    row = connection.execute(select(authorization_request).where(*where)).first()
+    if row is None:
+        return None
+    return Pending(
+        row.digest,
+        row.client_id,
+        row.parameters,
+        row.pushed,
+        row.browser,
+        row.jkt,
+        row.created_at,
+        row.expires_at,
+        row.asked_at,
+    )
+
+
+def bind_request(connection: Connection, digest: str, browser: str, expires_at: datetime) -> bool:
+    """Tie a request to the browser that opened it first; another browser finds it taken."""
+    table = authorization_request.c
+    statement = (
+        update(authorization_request)
+        .where(table.digest == digest, table.used_at.is_(None), table.browser.is_(None) | (table.browser == browser))
+        .values(browser=browser, expires_at=expires_at)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def mark_asked(connection: Connection, digest: str, now: datetime) -> None:
+    """The citizen has answered for this request: refused items are not asked again."""
+    table = authorization_request.c
+    connection.execute(update(authorization_request).where(table.digest == digest).values(asked_at=now))
+
+
+def use_request(connection: Connection, digest: str, now: datetime) -> bool:
+    """Once: the request ends in a response."""
+    table = authorization_request.c
+    statement = update(authorization_request).where(table.digest == digest, table.used_at.is_(None)).values(used_at=now)
+    return connection.execute(statement).rowcount == 1
+
+
+def add_family(connection: Connection, one: Family) -> None:
+    names = ("id", "client_id", "citizen", "session", "scope", "details", "claims", "acr", "amr", "auth_time")
+    row = {name: getattr(one, name) for name in names}
+    connection.execute(insert(family), {**row, "created_at": one.created_at})
+    link = {"session": one.session, "client_id": one.client_id}
+    where = (session_client.c.session == one.session, session_client.c.client_id == one.client_id)
+    if connection.execute(select(session_client).where(*where)).first() is None:
+        connection.execute(insert(session_client), link)
+
+
+def find_family(connection: Connection, family_id: str) -> Family | None:
+    """A family in any state."""
+    row = connection.execute(select(family).where(family.c.id == family_id)).first()
+    if row is None:
+        return None
+    return Family(
+        row.id,
+        row.client_id,
+        row.citizen,
+        row.session,
+        row.scope,
+        row.details,
+        row.claims,
+        row.acr,
+        row.amr,
+        row.auth_time,
+        row.created_at,
+        row.ended_at,
+    )
+
+
+def end_family(connection: Connection, family_id: str, now: datetime) -> None:
+    """Every token of it is dead from the commit on."""
+    connection.execute(update(family).where(family.c.id == family_id, family.c.ended_at.is_(None)).values(ended_at=now))
+
+
+def end_families(connection: Connection, *, citizen: str, now: datetime, session: str | None = None) -> None:
+    where = [family.c.citizen == citizen, family.c.ended_at.is_(None)]
+    if session is not None:
+        where.append(family.c.session == session)
+    connection.execute(update(family).where(*where).values(ended_at=now))
+
+
+def add_code(connection: Connection, digest: str, one: Code, expires_at: datetime) -> None:
+    names = ("family", "client_id", "redirect_uri", "redirect_uri_given", "nonce", "code_challenge", "jkt")
+    row = {name: getattr(one, name) for name in names}
+    connection.execute(insert(code), {"digest": digest, "expires_at": expires_at, **row})
+
+
+def consume_code(connection: Connection, digest: str, client_id: str, now: datetime) -> Code | Reused | None:
+    """Take an authorization code, once, ever.
+
+    Reused when taken before: end that family and *return* the refusal, since raising would roll the ending back.
+    None when unknown, expired or another client's. RFC 6749 sections 4.1.2 and 10.5.
+    """
+    row = connection.execute(
+        update(code)
+        .where(
+            code.c.digest == digest, code.c.client_id == client_id, code.c.used_at.is_(None), code.c.expires_at > now
+        )
+        .values(used_at=now)
+        .returning(*code.c)
+    ).first()
+    if row is not None:
+        return Code(
+            row.family,
+            row.client_id,
+            row.redirect_uri,
+            row.redirect_uri_given,
+            row.nonce,
+            row.code_challenge,
+            row.jkt,
+        )
+    where = (code.c.digest == digest, code.c.client_id == client_id, code.c.used_at.is_not(None))
+    used = connection.execute(select(code.c.family).where(*where)).scalar()
+    return Reused(used) if used is not None else None
+
+
+def add_refresh(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(insert(refresh_token), row)
+
+
+def find_refresh(connection: Connection, digest: str, *, lock: bool = False) -> Refresh | None:
+    statement = select(refresh_token).where(refresh_token.c.digest == digest)
+    if lock and connection.dialect.name != "sqlite":
+        statement = statement.with_for_update()
+    row = connection.execute(statement).first()
+    if row is None:
+        return None
+    return Refresh(
+        row.digest, row.family, row.client_id, row.jkt, row.expires_at, row.idle_at, row.used_at, row.response
+    )
+
+
+def touch_refresh(connection: Connection, digest: str, idle_at: datetime) -> None:
+    connection.execute(update(refresh_token).where(refresh_token.c.digest == digest).values(idle_at=idle_at))
+
+
+def rotate_refresh(connection: Connection, digest: str, now: datetime) -> bool:
+    where = (refresh_token.c.digest == digest, refresh_token.c.used_at.is_(None))
+    return connection.execute(update(refresh_token).where(*where).values(used_at=now)).rowcount == 1
+
+
+def keep_response(connection: Connection, digest: str, response: bytes) -> None:
+    connection.execute(update(refresh_token).where(refresh_token.c.digest == digest).values(response=response))
+
+
+_ACCESS = insert(access_token)
+_LIVE = (
+    select(access_token.c.family, access_token.c.revoked_at, family.c.ended_at)
+    .select_from(access_token.outerjoin(family, family.c.id == access_token.c.family))
+    .where(access_token.c.jti == bindparam("p_jti"))
+)
+
+
+def add_access(connection: Connection, jti: str, client_id: str, family_id: str | None, expires_at: datetime) -> None:
+    """No record, no token."""
+    row = {"jti": jti, "client_id": client_id, "family": family_id, "expires_at": expires_at}
+    connection.execute(_ACCESS, row)
+
+
+def is_live(connection: Connection, jti: str) -> tuple[bool, str | None]:
+    """Whether a token is neither revoked nor of an ended family; and its family. The caller has checked its `exp`."""
+    row = connection.execute(_LIVE, {"p_jti": jti}).first()
+    return (row is not None and row[1] is None and row[2] is None, row[0] if row is not None else None)
+
+
+def revoke_access(connection: Connection, jti: str, now: datetime) -> None:
+    connection.execute(update(access_token).where(access_token.c.jti == jti).values(revoked_at=now))
+
+
+def purge(connection: Connection, now: datetime) -> None:
+    """Forget what has expired; nothing depends on it, since expiry is checked when read."""
+    for table in (access_token, code, refresh_token, authorization_request):
+        connection.execute(delete(table).where(table.c.expires_at < now))

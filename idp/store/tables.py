@@ -1,0 +1,177 @@
+"""The provider's tables. Codes, tokens and cookies are digests; what is personal is sealed."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+from base.database import tables as common
+from base.database.types import Instant, Json
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+common.attach(metadata)
+
+ID = String(22)
+DIGEST = String(43)
+
+# People
+
+citizen = Table(
+    "citizen",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("number_index", DIGEST, unique=True),
+    Column("wrapped_key", LargeBinary),  # NULL: forgotten
+    Column("person", LargeBinary),
+    Column("row_digest", DIGEST, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+import_progress = Table(
+    "import_progress",
+    metadata,
+    Column("fingerprint", DIGEST, primary_key=True),
+    Column("line", Integer, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+account = Table(
+    "account",
+    metadata,
+    Column("citizen", ID, primary_key=True),
+    Column("username_index", DIGEST, unique=True),
+    Column("password_hash", Text),
+    Column("totp_secret", LargeBinary),
+    Column("totp_step", Integer),
+    Column("changed_at", Instant, nullable=False),
+)
+handle = Table(
+    "handle",
+    metadata,
+    Column("handle", DIGEST, primary_key=True),
+    Column("citizen", ID, nullable=False),
+)
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("credential_id", String(400), primary_key=True),
+    Column("citizen", ID, nullable=False, index=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", Integer, nullable=False),
+    Column("label", String(60), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+)
+once = Table(
+    "once",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("kind", String(16), nullable=False),  # enrolment, challenge, second
+    Column("browser", DIGEST, nullable=False),
+    Column("citizen", ID),
+    Column("payload", Json, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+session = Table(
+    "session",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("id", ID, nullable=False, unique=True),
+    Column("citizen", ID, nullable=False, index=True),
+    Column("acr", String(64), nullable=False),
+    Column("amr", Json, nullable=False),
+    Column("device", String(60), nullable=False),
+    Column("auth_time", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+session_client = Table(
+    "session_client",
+    metadata,
+    Column("session", ID, primary_key=True),
+    Column("client_id", String(64), primary_key=True),
+)
+
+# Protocol
+
+client = Table(
+    "client",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("agency", String(64), nullable=False),
+    Column("profile", String(16), nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("secret_digest", DIGEST),
+    Column("state", String(16), nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+authorization_request = Table(
+    "authorization_request",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("client_id", String(64), nullable=False),
+    Column("parameters", Json, nullable=False),
+    Column("pushed", Boolean, nullable=False),
+    Column("browser", DIGEST),
+    Column("jkt", DIGEST),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("asked_at", Instant),
+    Column("used_at", Instant),
+)
+family = Table(
+    "family",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("client_id", String(64), nullable=False),
+    Column("citizen", ID, nullable=False, index=True),
+    Column("session", ID, nullable=False, index=True),
+    Column("scope", Text, nullable=False),
+    Column("details", Json, nullable=False),
+    Column("claims", Json, nullable=False),
+    Column("acr", String(64), nullable=False),
+    Column("amr", Json, nullable=False),
+    Column("auth_time", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+code = Table(
+    "code",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("family", ID, nullable=False),
+    Column("client_id", String(64), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("redirect_uri_given", Boolean, nullable=False),
+    Column("nonce", Text),
+    Column("code_challenge", String(43), nullable=False),
+    Column("jkt", DIGEST),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("used_at", Instant),
+)
+refresh_token = Table(
+    "refresh_token",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("family", ID, nullable=False, index=True),
+    Column("client_id", String(64), nullable=False),
+    Column("jkt", DIGEST),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("idle_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("response", LargeBinary),
+)
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("jti", ID, primary_key=True),
+    Column("client_id", String(64), nullable=False),
+    Column("family", ID),
+    Column("expires_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Index("ix_access_token_expires", "expires_at"),
+)

@@ -1,0 +1,1 @@
+"""Tokens: one place mints them (mint), one place reads them (read)."""

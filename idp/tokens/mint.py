@@ -1,0 +1,126 @@
+"""Minting: access tokens (RFC 9068), ID tokens (OpenID Connect Core section 2), refresh tokens. Nowhere else.
+
+Every access token has its row before it leaves: no record, no token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from base.database import Connection
+from base.ids import digest, identifier, secret
+from base.settings import Settings
+from idp.clients import Client
+from idp.scopes import CONSENT_SCOPES
+from idp.store import grants
+from idp.store.grants import Family
+from keys import jose
+from keys.digest import b64encode
+from keys.ring import Ring
+
+AT_TYP, ID_TYP = "at+jwt", "JWT"
+CONSENT_API = "/consent/v1"
+USERINFO = "/oauth2/userinfo"
+
+
+@dataclass(frozen=True, slots=True)
+class Minter:
+    ring: Ring
+    settings: Settings
+
+    def access_token(
+        self,
+        connection: Connection,
+        client: Client,
+        scope: str,
+        *,
+        family: Family | None,
+        jkt: str | None,
+        audience: str,
+        now: datetime,
+    ) -> dict[str, Any]:
+        """A token response with an access token, valid `access_token_s` seconds (RFC 6749 section 5.1).
+
+        `jkt`: the thumbprint it is bound to (RFC 9449). `audience`: exactly one API.
+        """
+        jti = identifier()
+        life = self.settings.access_token_s
+        iat = int(now.timestamp())
+        claims: dict[str, Any] = {
+            "iss": self.settings.issuer,
+            "sub": self.sub(family.citizen, client) if family is not None else client.client_id,
+            "aud": audience,
+            "client_id": client.client_id,
+            "agency": client.agency,
+            "jti": jti,
+            "iat": iat,
+            "exp": iat + life,
+            "scope": scope,
+        }
+        if client.profile.name == "nlgov":
+            claims["azp"] = client.client_id
+        if family is not None:
+            claims |= {"acr": family.acr, "auth_time": int(family.auth_time.timestamp())}
+        if jkt is not None:
+            claims["cnf"] = {"jkt": jkt}
+        family_id = family.id if family is not None else None
+        grants.add_access(connection, jti, client.client_id, family_id, now + timedelta(seconds=life))
+        return {
+            "access_token": jose.sign(claims, self.ring.active(), typ=AT_TYP),
+            "token_type": "DPoP" if jkt is not None else "Bearer",
+            "expires_in": life,
+            "scope": scope,
+        }
+
+    def id_token(self, client: Client, family: Family, *, nonce: str | None, access_token: str, now: datetime) -> str:
+        """Who logged in, how and when; nothing else about the person. `at_hash` binds the access token."""
+        iat = int(now.timestamp())
+        claims: dict[str, Any] = {
+            "iss": self.settings.issuer,
+            "sub": self.sub(family.citizen, client),
+            "aud": client.client_id,
+            "azp": client.client_id,
+            "jti": identifier(),
+            "iat": iat,
+            "nbf": iat,
+            "exp": iat + self.settings.id_token_s,
+            "auth_time": int(family.auth_time.timestamp()),
+            "acr": family.acr,
+            "at_hash": b64encode(hashlib.sha256(access_token.encode()).digest()[:16]),
+        }
+        if nonce is not None:
+            claims["nonce"] = nonce
+        if client.profile.amr:
+            claims["amr"] = family.amr
+        return jose.sign(claims, self.ring.active(client.id_token_alg), typ=ID_TYP)
+
+    def refresh_token(
+        self, connection: Connection, family: Family, *, jkt: str | None, expires_at: datetime | None, now: datetime
+    ) -> str:
+        """A fresh refresh token of a family; only its digest is kept. `expires_at`: of the one it replaces."""
+        value = secret()
+        row = {
+            "digest": digest(value),
+            "family": family.id,
+            "client_id": family.client_id,
+            "jkt": jkt,
+            "expires_at": expires_at or now + timedelta(seconds=self.settings.refresh_total_s),
+            "idle_at": now + timedelta(seconds=self.settings.refresh_idle_s),
+        }
+        grants.add_refresh(connection, row)
+        return value
+
+    def sub(self, citizen_id: str, client: Client) -> str:
+        """The pseudonym under which this client's agency knows the citizen."""
+        pseudonyms = self.ring.pseudonyms
+        return pseudonyms.pairwise(pseudonyms.handle(citizen_id), client.agency)
+
+    def audience(self, scope: str, resource: str | None) -> str | None:
+        """The one API a token is for (RFC 8707), or None when the resource and the scopes do not go together."""
+        wanted = set(scope.split())
+        inferred = CONSENT_API if wanted & set(CONSENT_SCOPES) else USERINFO
+        address = self.settings.issuer + inferred
+        return address if resource in (None, address) else None

@@ -1,0 +1,48 @@
+"""Reading our own access tokens, at the provider's own endpoints: signature first, then whether they still live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from base.database import Connection
+from idp.store import clients, grants
+from idp.store.grants import Family
+from idp.tokens.mint import AT_TYP
+from keys import jose
+from keys.errors import InvalidToken
+from keys.jose import VerifiedClaims
+from keys.ring import Ring
+
+_ALGORITHMS = frozenset({"ES256"})
+
+
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """A token that is ours, not expired, not revoked, of a family that has not ended."""
+
+    claims: VerifiedClaims
+    family: Family | None
+
+
+def verified(ring: Ring, unverified_token: str, *, issuer: str, audience: str | None, now: datetime) -> VerifiedClaims:
+    """InvalidToken for anything but an unexpired access token of ours."""
+    return jose.verify(
+        unverified_token,
+        keys=ring.source,
+        typ=frozenset({AT_TYP}),
+        algorithms=_ALGORITHMS,
+        now=now,
+        issuer=issuer,
+        audience=audience,
+        leeway_s=0,
+    )
+
+
+def live(connection: Connection, claims: VerifiedClaims) -> LiveToken:
+    """InvalidToken when it was revoked, its family has ended, or its client is no longer active."""
+    is_live, family_id = grants.is_live(connection, claims["jti"])
+    client = clients.find(connection, claims["client_id"])
+    if not is_live or client is None or not client.active:
+        raise InvalidToken("ended")
+    return LiveToken(claims, grants.find_family(connection, family_id) if family_id is not None else None)
