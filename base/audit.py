@@ -16,7 +16,7 @@ EVENTS = frozenset(
         "citizen.added", "citizen.imported", "citizen.suspended", "citizen.erased", "citizen.enrolled",
         "login.succeeded", "login.failed", "authenticator.added", "authenticator.removed", "session.ended",
         "client.added", "client.disabled", "client.secret_rotated", "code.reused", "token.revoked", "refresh.reused",
-        "agency.added", "agency.suspended", "purpose.added", "purpose.published", "purpose.retired",
+        "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.published", "purpose.retired",
         "key.rotated", "key.revoked", "consent.withdrawn_by_operator",
     }
 )  # fmt: skip

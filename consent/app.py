@@ -21,8 +21,6 @@ from keys.ring import Ring
 
 
 class Consent:
-    """`citizens`: who is logged in, as the provider knows."""
-
     def __init__(self, settings: Settings, database: Database, ring: Ring, clock: Clock) -> None:
         self.settings = settings
         self.database = database
@@ -32,11 +30,15 @@ class Consent:
         self.callers = Callers(ring, database, settings.issuer, clock)
 
     def routes(self, renderer: Renderer, citizens: CitizenSessions) -> list[BaseRoute]:
+        """The API and the citizen's pages. `citizens`: who is logged in, as the provider knows."""
+        return [*self.api(), *pages.routes(self.registry, renderer, citizens)]
+
+    def api(self) -> list[BaseRoute]:
+        """/consent/v1; hottest first, since routes are tried in order."""
         return [
             *checks.routes(self.registry, self.callers),
             *permits.routes(self.registry, self.callers, self.ring.sealer),
             *catalogue.routes(self.registry),
-            *pages.routes(self.registry, renderer, citizens),
         ]
 
     def documents(self) -> dict[str, Cached]:

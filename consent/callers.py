@@ -77,11 +77,15 @@ class Callers:
         )
         if not isinstance(claims.get("agency"), str):
             raise InvalidToken("a token of no agency")
+        bound = claims.get("cnf", {})
+        if bound and set(bound) != {"jkt"}:
+            # Bound to something that we cannot check here (a certificate): then it is nobody's.
+            raise InvalidToken("bound to another proof")
         caller = Caller(
             claims["agency"],
             str(claims.get("client_id")),
             frozenset(str(claims.get("scope", "")).split()),
-            claims.get("cnf", {}).get("jkt"),
+            bound.get("jkt"),
             claims.header["kid"],
             float(claims["exp"]),
         )

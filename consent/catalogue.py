@@ -7,6 +7,7 @@ and a consent to the old one does not stretch to it (GDPR art. 5(1)(b)).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ SENSITIVITIES = ("ordinary", "financial", "special")
 DAY_S = 86_400
 _MISLEADING = re.compile("[\u0000-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff<>]")
 """Controls, invisible and direction marks, markup: a name on the asking page must read as it is stored."""
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 
 Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=600)]
@@ -111,11 +113,19 @@ class Catalogue:
     purposes: Mapping[str, Purpose]
     versions: Mapping[tuple[str, int], Purpose]
 
+    def is_active(self, agency: str) -> bool:
+        """Whether it takes part now: known, and not suspended."""
+        found = self.agencies.get(agency)
+        return found is not None and found.state == ACTIVE
+
+    def source_of(self, category: str) -> str | None:
+        found = self.categories.get(category)
+        return found.source if found is not None else None
+
     def purpose_of(self, agency: str, purpose: str) -> Purpose | None:
         """The published purpose, if it is this agency's and the agency is active."""
         found = self.purposes.get(purpose)
-        owner = self.agencies.get(agency)
-        return found if found and owner and found.agency == agency and owner.state == ACTIVE else None
+        return found if found and found.agency == agency and self.is_active(agency) else None
 
 
 def read_agency(raw: bytes) -> AgencyFile:
@@ -142,8 +152,8 @@ def read_purpose(raw: bytes) -> PurposeFile:
     return file
 
 
-def content_of(file: PurposeFile) -> dict[str, Any]:
-    """What the version's hash covers."""
+def content_of(file: AgencyFile | PurposeFile) -> dict[str, Any]:
+    """The file's members; of a purpose, what the version's hash covers."""
     content: dict[str, Any] = msgspec.to_builtins(file)
     return content
 
@@ -164,5 +174,15 @@ def _check_texts(texts: Texts, where: str) -> None:
     missing = [language for language in LANGUAGES if not texts.get(language, "").strip()]
     if missing:
         raise CatalogueError(f"{where}: the text is missing in {', '.join(missing)}")
-    if any(_MISLEADING.search(text) for text in texts.values()):
-        raise CatalogueError(f"{where}: markup, invisible characters and direction marks are not allowed")
+    if odd := [language for language in texts if not _LANGUAGE.fullmatch(language)]:
+        raise CatalogueError(f"{where}: {odd[0][:20]!r} is not a language tag such as nl or en")
+    for language, text in texts.items():
+        if _MISLEADING.search(text) or text != unicodedata.normalize("NFC", text):
+            raise CatalogueError(f"{where}: markup, invisible characters and direction marks are not allowed")
+        if language in LANGUAGES and not all(_is_latin(letter) for letter in text if letter.isalpha()):
+            # A Cyrillic letter that looks like ours makes one agency pass for another.
+            raise CatalogueError(f"{where}: a letter of another script is not allowed in {language}")
+
+
+def _is_latin(letter: str) -> bool:
+    return letter.isascii() or unicodedata.name(letter, "").startswith("LATIN")

@@ -47,12 +47,20 @@ class Decision:
 
 
 def decide(
-    catalogue: Catalogue, agency: str, purpose: str, data: Iterable[str], answers: Mapping[str, Answer], now: datetime
+    catalogue: Catalogue,
+    agency: str,
+    purpose: str,
+    data: Iterable[str],
+    answers: Mapping[str, Answer],
+    now: datetime,
+    *,
+    version: int | None = None,
 ) -> Decision:
     """Whether `agency` may now use each kind in `data` for `purpose`; allowed only if all are.
 
-    `answers`: by category, of this citizen, agency and purpose. Reasons: `consent`, or the legal basis; `no_consent`,
-    `refused`, `withdrawn`, `expired`, `changed` (the purpose has a newer version), `unknown_purpose`, `not_in_purpose`.
+    `answers`: by category, of this citizen, agency and purpose. `version`: the one the agency has in mind, if it says.
+    Reasons: `consent`, or the legal basis; `no_consent`, `refused`, `withdrawn`, `expired`, `changed` (another version
+    of the purpose is published), `unknown_purpose`, `not_in_purpose`.
     """
     found = catalogue.purpose_of(agency, purpose)
     wanted = tuple(dict.fromkeys(data))
@@ -64,14 +72,31 @@ def decide(
     for one in wanted:
         if one not in found.data:
             items.append(ItemDecision(one, DENIED, "not_in_purpose"))
+        elif version not in (None, found.version):
+            items.append(ItemDecision(one, DENIED, "changed"))
         elif found.legal_basis != "consent":
             items.append(ItemDecision(one, ALLOWED, found.legal_basis))
         else:
             items.append(_by_consent(one, answers.get(one), found.version, now))
-    worst = next((item for item in items if item.decision == DENIED), None)
-    if worst is None and items:
-        return Decision(ALLOWED, items[0].reason, tuple(items), found.legal_basis, found.version)
-    return Decision(DENIED, worst.reason if worst else "no_consent", tuple(items), found.legal_basis, found.version)
+    return of_items(items, found.legal_basis, found.version)
+
+
+def of_items(items: Iterable[ItemDecision], legal_basis: str, purpose_version: int) -> Decision:
+    """One decision of several: the first denial decides; nothing asked is nothing allowed."""
+    items = tuple(items)
+    denied = next((item for item in items if item.decision == DENIED), None)
+    if denied is None and items:
+        return Decision(ALLOWED, items[0].reason, items, legal_basis, purpose_version)
+    return Decision(DENIED, denied.reason if denied else "no_consent", items, legal_basis, purpose_version)
+
+
+def of_nobody(decision: Decision) -> Decision:
+    """The decision on a pseudonym that we never gave out: as on a citizen who never consented, on any legal basis."""
+    items = (
+        ItemDecision(item.category, DENIED, "no_consent") if item.decision == ALLOWED else item
+        for item in decision.items
+    )
+    return of_items(items, decision.legal_basis, decision.purpose_version)
 
 
 def _by_consent(category: str, answer: Answer | None, version: int, now: datetime) -> ItemDecision:

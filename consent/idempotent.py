@@ -1,7 +1,8 @@
-"""The same request twice has one effect and one answer."""
+"""The same request twice has one effect and one answer (IETF Idempotency-Key draft)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,10 @@ from base.database import Connection
 from consent.store import idempotency
 from keys.seal import Sealer
 
-MAX_KEY = 64
+KEY = r"^[\x21-\x7e]{1,64}$"
+"""What a key may be: 1 to 64 visible ASCII characters."""
+
+_KEY = re.compile(KEY)
 _TABLE, _COLUMN = "idempotency", "body"
 
 
@@ -23,6 +27,10 @@ class Kept:
     request_hash: str
 
 
+def is_key(text: str) -> bool:
+    return _KEY.fullmatch(text) is not None
+
+
 def once(
     connection: Connection,
     sealer: Sealer,
@@ -32,18 +40,16 @@ def once(
 ) -> tuple[int, bytes] | None:
     """Run `effect`, or answer what it answered before. None when the key was used for another request.
 
-    The answer may hold a permit that still lives: it is sealed.
+    The key is claimed before the effect: of two requests at the same time the second waits for the first one's
+    commit, here, and finds its answer. The answer may hold a permit that still lives: it is sealed.
     """
     row = f"{kept.agency}/{kept.key}"
-    found = idempotency.find(connection, kept.agency, kept.key, now)
-    if found is not None:
-        request_hash, status, sealed = found
-        if request_hash != kept.request_hash:
-            return None
-        return status, sealer.open_system(sealed, table=_TABLE, column=_COLUMN, row=row)
-    status, body = effect(connection)
-    sealed = sealer.seal_system(body, table=_TABLE, column=_COLUMN, row=row)
-    idempotency.keep(
-        connection, kept.agency, kept.key, request_hash=kept.request_hash, status=status, body=sealed, now=now
-    )
-    return status, body
+    if idempotency.claim(connection, kept.agency, kept.key, kept.request_hash, now):
+        status, body = effect(connection)
+        sealed = sealer.seal_system(body, table=_TABLE, column=_COLUMN, row=row)
+        idempotency.keep(connection, kept.agency, kept.key, status=status, body=sealed)
+        return status, body
+    request_hash, status, sealed = idempotency.find(connection, kept.agency, kept.key)
+    if request_hash != kept.request_hash:
+        return None
+    return status, sealer.open_system(sealed, table=_TABLE, column=_COLUMN, row=row)

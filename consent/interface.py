@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
+from keys.digest import digest
+
 Texts = Mapping[str, str]
 """A text in several languages, by language tag."""
 
@@ -20,6 +24,10 @@ class ConsentError(Exception):
 
 class UnknownPurpose(ConsentError):
     """Not published, or not this agency's."""
+
+
+class QuestionChanged(ConsentError):
+    """The catalogue changed while the citizen was reading: ask again, nothing was recorded."""
 
 
 class AboveGuardRail(ConsentError):
@@ -76,7 +84,7 @@ class Question:
         """Exactly what is shown in one language; its hash is what the record keeps."""
         return {
             "agency": self.agency,
-            "agency_name": dict(self.agency_name),
+            "agency_name": self.agency_name.get(language, ""),
             "purpose": self.purpose,
             "purpose_version": self.purpose_version,
             "language": language,
@@ -87,18 +95,41 @@ class Question:
             "statute": self.statute,
             "duration_s": self.duration_s,
             "items": [
-                [item.category, item.name.get(language, ""), item.description.get(language, ""), item.source]
+                {
+                    "category": item.category,
+                    "name": item.name.get(language, ""),
+                    "description": item.description.get(language, ""),
+                    "sensitivity": item.sensitivity,
+                    "source": item.source,
+                    "source_name": item.source_name.get(language, ""),
+                }
                 for item in self.items
             ],
         }
 
+    def notice_bytes(self, language: str) -> bytes:
+        """The notice as canonical JSON (sorted members, no space): what is stored of what was shown."""
+        return msgspec.json.encode(self.notice(language), order="deterministic")
+
+    def notice_hash(self, language: str) -> str:
+        """SHA-256 of `notice_bytes`, 43 base64url characters."""
+        return digest(self.notice_bytes(language).decode())
+
+    def notice_id(self, language: str) -> str:
+        """The hash of the notice, 43 base64url characters: a form sends it back, a record keeps it."""
+        return digest(msgspec.json.encode(self.notice(language), order="deterministic").decode())
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An answer that is in the register. `consents`: the ids of what was given. `revision`: the consistency token."""
+    """An answer that is in the register.
+
+    `consents`: the ids of what was given. `revision`: the consistency token. `receipts`: one for each item.
+    """
 
     consents: tuple[str, ...]
     revision: int
+    receipts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +156,23 @@ class Door(Protocol):
         ...
 
     async def answer(self, *, citizen: str, question: Question, answers: Mapping[str, bool], language: str) -> Recorded:
-        """Record one answer for each item of `question`, refusals too, in one commit."""
+        """Record one answer for each item of `question`, refusals too, in one commit.
+
+        ValueError when an item has no answer. QuestionChanged when this is no longer what the catalogue would ask.
+        """
         ...
 
     async def meet(self, *, citizen: str, agency: str) -> None:
         """A citizen logs in at an agency: from now on its `sub` can be translated."""
         ...
 
-    async def release(self, *, citizen: str, agency: str, purpose: str, categories: frozenset[str]) -> frozenset[str]:
-        """What the provider itself may release now. The use, or the denied attempt, is recorded first."""
+    async def release(
+        self, *, citizen: str, agency: str, purpose: str | None, categories: frozenset[str]
+    ) -> frozenset[str]:
+        """What the provider itself may release now. The use, or the denied attempt, is recorded first.
+
+        `purpose` None: the client has none, so nothing is released.
+        """
         ...
 
     async def redeem(self, unverified_permit: str, *, source: str) -> Redeemed:

@@ -6,6 +6,7 @@ written, nothing is released.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,12 +18,15 @@ from consent.catalogue import Catalogue
 from consent.checks import ALLOWED, DENIED, Decision, ItemDecision
 from consent.interface import PermitRefused, Redeemed
 from consent.store import leaves, records, subjects, uses
+from consent.store.leaves import Pending
 from keys import jose
 from keys.derive import Pseudonyms
 from keys.errors import InvalidToken
 from keys.ring import Ring
 
 TYP = "permit+jwt"
+Redemption = Callable[[Connection], Redeemed | str]
+"""A unit of work; a string is the reason why not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Outcome:
     expires_at: datetime | None = None
     permit_id: str | None = None
     source_sub: str = ""
-    leaf: str = ""
+    leaf: Pending | None = None
     consents: tuple[str, ...] = ()
 
 
@@ -62,13 +66,15 @@ def issue(
 ) -> Outcome:
     """Decide, and record the use or the denied attempt. `redeemed`: the provider releases at once, itself.
 
+    `citizen`: "" for a pseudonym that we never gave out; it is denied, and the attempt is kept for the supervisor.
     On PostgreSQL the answers are locked until the commit: a withdrawal that is acknowledged before this began is
     seen, and one that comes later waits.
     """
     answers = records.answers(connection, citizen, asked.agency, asked.purpose, lock=True)
-    decision = _with_source(
-        catalogue, checks.decide(catalogue, asked.agency, asked.purpose, asked.data, answers, now), asked.source
-    )
+    decision = checks.decide(catalogue, asked.agency, asked.purpose, asked.data, answers, now)
+    decision = _with_source(catalogue, decision, asked.source)
+    if not citizen:
+        decision = checks.of_nobody(decision)
     permit_id = identifier() if decision.allowed else None
     facts = {
         "citizen": citizen,
@@ -84,7 +90,7 @@ def issue(
         "permit": permit_id,
     }
     leaf = leaves.add(connection, "use", facts, citizen=citizen, now=now)
-    uses.add_use(connection, {**facts, "leaf": leaf})
+    uses.add_use(connection, {**facts, "leaf": leaf.hash})
     revision = records.revision(connection)
     if permit_id is None:
         return Outcome(decision, revision, now, leaf=leaf)
@@ -113,6 +119,7 @@ def sign(ring: Ring, issuer: str, asked: Asked, outcome: Outcome, recipient_sub:
     """The permit of an allowed outcome: a JWT of type permit+jwt for the source."""
     assert outcome.permit_id is not None
     assert outcome.expires_at is not None
+    assert outcome.leaf is not None
     claims: dict[str, Any] = {
         "iss": issuer,
         "aud": asked.source,
@@ -126,9 +133,9 @@ def sign(ring: Ring, issuer: str, asked: Asked, outcome: Outcome, recipient_sub:
         "purpose_version": outcome.decision.purpose_version,
         "legal_basis": outcome.decision.legal_basis,
         "data": list(asked.data),
-        "consents": list(outcome.consents),
+        "consent": list(outcome.consents),
         "revision": outcome.revision,
-        "leaf": outcome.leaf,
+        "ledger": {"leaf_hash": outcome.leaf.hash, "seq": outcome.leaf.seq},
     }
     return jose.sign(claims, ring.active(), typ=TYP)
 
@@ -172,17 +179,14 @@ def redeem(connection: Connection, permit_id: str, *, source: str, sub: Pseudony
 
 
 def _with_source(catalogue: Catalogue, decision: Decision, source: str) -> Decision:
-    """Deny what this source is not the source of."""
-    items = tuple(
+    """Deny what this source is not the source of; a suspended one is the source of nothing."""
+    items = (
         item
-        if item.decision == DENIED or ((found := catalogue.categories.get(item.category)) and found.source == source)
+        if item.decision == DENIED or (catalogue.is_active(source) and catalogue.source_of(item.category) == source)
         else ItemDecision(item.category, DENIED, "other_source")
         for item in decision.items
     )
-    wrong = next((item for item in items if item.decision == DENIED), None)
-    if wrong is None or decision.decision == DENIED:
-        return Decision(decision.decision, decision.reason, items, decision.legal_basis, decision.purpose_version)
-    return Decision(DENIED, wrong.reason, items, decision.legal_basis, decision.purpose_version)
+    return checks.of_items(items, decision.legal_basis, decision.purpose_version)
 
 
 __all__ = ["ALLOWED", "Asked", "Outcome", "issue", "redeem", "sign", "verify"]

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from consent.catalogue import Catalogue
+from consent.records import receipt_id
 from keys import jose
 from keys.ring import Ring
 
@@ -18,8 +19,12 @@ SCHEMA = "ISO/IEC TS 27560:2023"
 _STATES = {"given": "consent given", "refused": "consent refused", "withdrawn": "consent withdrawn"}
 
 
-def claims(event: Mapping[str, Any], catalogue: Catalogue, *, issuer: str, now: datetime) -> dict[str, Any]:
-    """The receipt of one event of the register."""
+def claims(event: Mapping[str, Any], catalogue: Catalogue, *, sub: str, issuer: str, now: datetime) -> dict[str, Any]:
+    """The receipt of one event of the register.
+
+    `sub`: the citizen as the recipient knows him. The registry's own name for him stays inside: a receipt that is
+    shown to two agencies must not tell them that it is the same person.
+    """
     purpose = catalogue.versions[event["purpose"], event["purpose_version"]]
     category = catalogue.categories[event["category"]]
     recipient, source = catalogue.agencies[event["agency"]], catalogue.agencies[category.source]
@@ -27,13 +32,14 @@ def claims(event: Mapping[str, Any], catalogue: Catalogue, *, issuer: str, now: 
     duration = int((event["expires_at"] - event["at"]).total_seconds()) if event["expires_at"] else None
     return {
         "iss": issuer,
-        "jti": f"{event['consent']}.{event['seq']}",
+        "jti": receipt_id(event["consent"], event["seq"]),
         "iat": int(now.timestamp()),
         "schema_version": SCHEMA,
         "record_id": event["consent"],
-        "pii_principal_id": event["citizen"],
+        "pii_principal_id": sub,
         "language": language,
         "privacy_notice_hash": event["notice_hash"],
+        "collection_method": event["channel"],
         "purpose": {
             "id": purpose.id,
             "version": purpose.version,

@@ -8,23 +8,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from base import outbox
 from base.database import Connection
 from base.ids import identifier
-from consent.catalogue import canonical_hash
 from consent.checks import GIVEN, REFUSED, WITHDRAWN
 from consent.interface import Question, Recorded
-from consent.store import leaves, records, uses
+from consent.store import leaves, notices, records, uses
+from consent.store.records import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """An acknowledged withdrawal. `under_way`: permits issued before it that can still be taken, by id."""
+    """An acknowledged withdrawal.
+
+    `revision`: the consistency token. `under_way`: permits issued before it that can still be taken, by id.
+    """
 
     consents: tuple[str, ...]
     revision: int
     under_way: tuple[str, ...]
+    receipts: tuple[str, ...] = ()
+
+
+def receipt_id(consent_id: str, seq: int) -> str:
+    """The name of the receipt of one event of a consent."""
+    return f"{consent_id}.{seq}"
 
 
 def answer(
@@ -36,15 +46,20 @@ def answer(
     language: str,
     now: datetime,
 ) -> Recorded:
-    """Record every answer of one asking page; a refusal is an event too. ValueError when an item has none."""
+    """Record every answer of one asking page; a refusal is an event too.
+
+    ValueError when an item has no answer, or for a language in which nothing could have been shown.
+    """
     if set(answers) != {item.category for item in question.items}:
         raise ValueError("each item needs one answer")
-    notice_hash = canonical_hash(question.notice(language))
-    given = []
+    if language not in question.title:
+        raise ValueError("the notice does not exist in this language")
+    notice_hash = question.notice_hash(language)
+    notices.keep(connection, notice_hash, question.notice_bytes(language))
+    given, receipts = [], []
     seq = 0
     for item in question.items:
         consent_id, state = identifier(), GIVEN if answers[item.category] else REFUSED
-        expires_at = now + timedelta(seconds=question.duration_s) if state == GIVEN else None
         facts = {
             "citizen": citizen,
             "agency": question.agency,
@@ -52,21 +67,19 @@ def answer(
             "purpose_version": question.purpose_version,
             "category": item.category,
             "at": now,
-            "expires_at": expires_at,
+            "expires_at": now + timedelta(seconds=question.duration_s) if state == GIVEN else None,
             "notice_hash": notice_hash,
             "language": language,
         }
-        leaf = leaves.add(connection, state, {"consent": consent_id, **facts}, citizen=citizen, now=now)
-        seq = records.add_event(
-            connection, {"consent": consent_id, "type": state, "channel": "page", "leaf": leaf, **facts}
-        )
+        # The answer before it stops to count first: the database allows one that counts.
         records.supersede(connection, citizen, question.agency, question.purpose, item.category, now)
+        seq = _event(connection, consent_id, state, facts, channel="page")
         row = {"id": consent_id, "state": state, "current": True, "ended_at": None, "seq": seq, **facts}
         records.add(connection, row)
-        outbox.put(connection, f"consent.{state}", {"consent": consent_id}, key=consent_id, now=now)
+        receipts.append(receipt_id(consent_id, seq))
         if state == GIVEN:
             given.append(consent_id)
-    return Recorded(tuple(given), seq)
+    return Recorded(tuple(given), seq, tuple(receipts))
 
 
 def withdraw(
@@ -80,8 +93,48 @@ def withdraw(
     record = records.withdraw(connection, consent_id, citizen, now)
     if record is None:
         return None
-    facts = {
-        "citizen": citizen,
+    seq = _event(connection, consent_id, WITHDRAWN, _facts(record, now), channel=channel)
+    under_way = tuple(one.id for one in uses.open_permits(connection, citizen, [consent_id], now))
+    return Withdrawn((consent_id,), seq, under_way, (receipt_id(consent_id, seq),))
+
+
+def withdraw_agency(
+    connection: Connection, *, agency: str, citizen: str, now: datetime, channel: str = "page"
+) -> Withdrawn:
+    """End everything given to one agency, in one commit."""
+    done = [
+        one
+        for consent_id in records.given(connection, citizen, agency)
+        if (one := withdraw(connection, consent_id=consent_id, citizen=citizen, now=now, channel=channel)) is not None
+    ]
+    return Withdrawn(
+        tuple(consent for one in done for consent in one.consents),
+        done[-1].revision if done else records.revision(connection),
+        tuple(dict.fromkeys(permit for one in done for permit in one.under_way)),
+        tuple(receipt for one in done for receipt in one.receipts),
+    )
+
+
+def _event(connection: Connection, consent_id: str, kind: str, facts: Mapping[str, Any], *, channel: str) -> int:
+    """Leaf, event and message of one change; answers its place in the order."""
+    leaf = leaves.add(connection, kind, {"consent": consent_id, **facts}, citizen=facts["citizen"], now=facts["at"])
+    seq = records.add_event(
+        connection, {"consent": consent_id, "type": kind, "channel": channel, "leaf": leaf.hash, **facts}
+    )
+    message = {name: facts[name] for name in ("citizen", "agency", "purpose", "category")}
+    outbox.put(
+        connection,
+        f"consent.{kind}",
+        {"consent": consent_id, "revision": seq, **message},
+        key=f"{facts['citizen']}.{facts['agency']}"[:100],
+        now=facts["at"],
+    )
+    return seq
+
+
+def _facts(record: Record, now: datetime) -> dict[str, Any]:
+    return {
+        "citizen": record.citizen,
         "agency": record.agency,
         "purpose": record.purpose,
         "purpose_version": record.purpose_version,
@@ -91,24 +144,3 @@ def withdraw(
         "notice_hash": record.notice_hash,
         "language": record.language,
     }
-    leaf = leaves.add(connection, WITHDRAWN, {"consent": consent_id, **facts}, citizen=citizen, now=now)
-    seq = records.add_event(
-        connection, {"consent": consent_id, "type": WITHDRAWN, "channel": channel, "leaf": leaf, **facts}
-    )
-    outbox.put(connection, "consent.withdrawn", {"consent": consent_id}, key=consent_id, now=now)
-    under_way = tuple(one.id for one in uses.open_permits(connection, citizen, [consent_id], now))
-    return Withdrawn((consent_id,), seq, under_way)
-
-
-def withdraw_agency(connection: Connection, *, agency: str, citizen: str, now: datetime) -> Withdrawn:
-    """End everything given to one agency, in one commit."""
-    done = [
-        one
-        for consent_id in records.given(connection, citizen, agency)
-        if (one := withdraw(connection, consent_id=consent_id, citizen=citizen, now=now)) is not None
-    ]
-    return Withdrawn(
-        tuple(consent for one in done for consent in one.consents),
-        done[-1].revision if done else records.revision(connection),
-        tuple(dict.fromkeys(permit for one in done for permit in one.under_way)),
-    )

@@ -13,37 +13,33 @@ from typing import Any
 from base.clock import Clock
 from base.database import Connection, Database
 from base.settings import Settings
-from consent import checks, permits, receipts, records
-from consent.catalogue import Catalogue, Purpose
-from consent.checks import Answer, Decision
-from consent.interface import (
-    AboveGuardRail,
-    Item,
-    PermitRefused,
-    PersonalDataUse,
-    Question,
-    Recorded,
-    Redeemed,
-    UnknownPurpose,
-)
+from consent import checks, history, permits, questions, receipts, records
+from consent.catalogue import Catalogue
+from consent.checks import Decision
+from consent.errors import AgencySuspended
+from consent.history import Filter, Page
+from consent.interface import PermitRefused, PersonalDataUse, Question, Recorded, Redeemed
 from consent.permits import Asked, Outcome
 from consent.records import Withdrawn
 from consent.store import catalogue as catalogue_store
+from consent.store import notices, subjects, uses
 from consent.store import records as record_store
-from consent.store import subjects, uses
 from consent.store.records import Record
 from consent.store.uses import Use
 from keys.ring import Ring
 
-__all__ = ["BUILT_IN_SOURCE", "Checked", "Permitted", "Record", "Registry", "Use"]
+__all__ = ["BUILT_IN_SOURCE", "Checked", "Filter", "Page", "Permitted", "Record", "Registry", "Use", "Withdrawn"]
 
 BUILT_IN_SOURCE = "population-register"
 """The source that the provider itself is: what it holds of citizens."""
 LIST_LIMIT = 500
+_EVERYTHING = Filter()
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
+    """A decision, with what of the register it saw. `revision`: every event acknowledged before the check is in it."""
+
     decision: Decision
     revision: int
     at: datetime
@@ -72,26 +68,21 @@ class Registry:
         self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse], again: bool
     ) -> Question | None:
         now = self.clock.now()
-
-        def read(connection: Connection) -> Question | None:
-            catalogue = self.snapshot(connection)
-            for wanted in requests:
-                purpose = _purpose_for(catalogue, agency, wanted)
-                if purpose.legal_basis != "consent":
-                    continue
-                answers = record_store.answers(connection, citizen, agency, purpose.id)
-                asked = _question(catalogue, purpose, wanted, answers, again=again, now=now)
-                if asked.items:
-                    return asked
-            return None
-
-        return await self.database.read(read)
+        return await self.database.read(
+            lambda c: questions.first(
+                c, self.snapshot(c), requests, citizen=citizen, agency=agency, again=again, now=now
+            )
+        )
 
     async def answer(self, *, citizen: str, question: Question, answers: Mapping[str, bool], language: str) -> Recorded:
-        now = self.clock.now()
+        sub = self._sub(citizen, question.agency)
 
         def unit(connection: Connection) -> Recorded:
-            subjects.meet(connection, question.agency, self._sub(citizen, question.agency), citizen)
+            questions.check_open(self.snapshot(connection), question)
+            subjects.meet(connection, question.agency, sub, citizen)
+            # A form that is sent twice: the second waits here, and then replaces the first.
+            subjects.hold(connection, question.agency, sub)
+            now = self.clock.now()
             return records.answer(
                 connection, citizen=citizen, question=question, answers=answers, language=language, now=now
             )
@@ -103,50 +94,53 @@ class Registry:
         if await self.database.read(lambda c: subjects.find(c, agency, sub)) is None:
             await self.database.write(lambda c: subjects.meet(c, agency, sub, citizen))
 
-    async def release(self, *, citizen: str, agency: str, purpose: str, categories: frozenset[str]) -> frozenset[str]:
-        now = self.clock.now()
-        wanted = sorted(categories)
+    async def release(
+        self, *, citizen: str, agency: str, purpose: str | None, categories: frozenset[str]
+    ) -> frozenset[str]:
+        if not categories:
+            return frozenset()
+        return await self.database.write(lambda c: self._release(c, citizen, agency, purpose or "", sorted(categories)))
 
-        def unit(connection: Connection) -> frozenset[str]:
-            catalogue = self.snapshot(connection)
-            answers = record_store.answers(connection, citizen, agency, purpose)
-            items = checks.decide(catalogue, agency, purpose, wanted, answers, now).items
-            allowed = tuple(item.category for item in items if item.decision == checks.ALLOWED)
-            denied = tuple(item.category for item in items if item.decision == checks.DENIED)
-            released: frozenset[str] = frozenset()
-            # What may be used and what may not are two lines of the history: each true by itself.
-            for data in filter(None, (allowed, denied)):
-                asked = Asked(agency, purpose, data, BUILT_IN_SOURCE)
-                outcome = permits.issue(
-                    connection,
-                    catalogue,
-                    self._ring.pseudonyms,
-                    asked,
-                    citizen=citizen,
-                    now=now,
-                    life_s=self._permit_s,
-                    redeemed=True,
-                )
-                if outcome.decision.allowed:
-                    released |= frozenset(data)
-            return released
-
-        return await self.database.write(unit) if wanted else frozenset()
+    def _release(
+        self, connection: Connection, citizen: str, agency: str, purpose: str, wanted: list[str]
+    ) -> frozenset[str]:
+        now, catalogue = self.clock.now(), self.snapshot(connection)
+        subjects.find_and_share(connection, agency, self._sub(citizen, agency))
+        answers = record_store.answers(connection, citizen, agency, purpose)
+        items = checks.decide(catalogue, agency, purpose, wanted, answers, now).items
+        released: frozenset[str] = frozenset()
+        # What may be used and what may not are two lines of the history: each true by itself.
+        for decision in (checks.ALLOWED, checks.DENIED):
+            data = tuple(item.category for item in items if item.decision == decision)
+            if not data:
+                continue
+            asked = Asked(agency, purpose, data, BUILT_IN_SOURCE)
+            outcome = permits.issue(
+                connection,
+                catalogue,
+                self._ring.pseudonyms,
+                asked,
+                citizen=citizen,
+                now=now,
+                life_s=self._permit_s,
+                redeemed=True,
+            )
+            if outcome.decision.allowed:
+                released |= frozenset(data)
+        return released
 
     async def redeem(self, unverified_permit: str, *, source: str) -> Redeemed:
-        now = self.clock.now()
-        permit_id = permits.verify(self._ring, self._issuer, unverified_permit, source=source, now=now)
-        done = await self.database.write(
-            lambda c: permits.redeem(c, permit_id, source=source, sub=self._ring.pseudonyms, now=now)
-        )
+        done = await self.database.write(self.redemption(unverified_permit, source=source))
         if isinstance(done, str):
             raise PermitRefused(done)
         return done
 
     # The API
 
-    async def check(self, *, agency: str, sub: str, purpose: str, data: Sequence[str]) -> Checked:
-        """A decision now. It releases nothing and leaves no trace: only a permit does."""
+    async def check(
+        self, *, agency: str, sub: str, purpose: str, data: Sequence[str], version: int | None = None
+    ) -> Checked:
+        """A decision now. It releases nothing and leaves no trace: only a permit does. AgencySuspended."""
         now = self.clock.now()
 
         def read(connection: Connection) -> Checked:
@@ -154,29 +148,41 @@ class Registry:
             catalogue = self._catalogue
             if catalogue is None or catalogue.revision != catalogue_revision:
                 catalogue = self._catalogue = catalogue_store.load(connection)
-            # A pseudonym that we never gave out is answered like a citizen who never consented, on any basis.
-            decision = checks.decide(catalogue, agency, purpose, data, answers, now)
-            if citizen is None and decision.allowed:
-                decision = Decision(checks.DENIED, "no_consent", ())
-            return Checked(decision, revision, now)
+            if not catalogue.is_active(agency):
+                raise AgencySuspended(agency)
+            decision = checks.decide(catalogue, agency, purpose, data, answers, now, version=version)
+            return Checked(decision if citizen is not None else checks.of_nobody(decision), revision, now)
 
         return await self.database.read(read)
 
     def permit_unit(self, connection: Connection, asked: Asked, sub: str) -> Permitted:
         """Decide, record and sign; inside the caller's unit of work. The permit must not leave before its commit."""
-        now = self.clock.now()
         catalogue = self.snapshot(connection)
-        citizen = subjects.find(connection, asked.agency, sub)
-        if citizen is None:
-            return Permitted(
-                Outcome(Decision(checks.DENIED, "no_consent", ()), record_store.revision(connection), now), None
-            )
+        citizen = subjects.find_and_share(connection, asked.agency, sub) or ""
         outcome = permits.issue(
-            connection, catalogue, self._ring.pseudonyms, asked, citizen=citizen, now=now, life_s=self._permit_s
+            connection,
+            catalogue,
+            self._ring.pseudonyms,
+            asked,
+            citizen=citizen,
+            now=self.clock.now(),
+            life_s=self._permit_s,
         )
         if outcome.permit_id is None:
             return Permitted(outcome, None)
         return Permitted(outcome, permits.sign(self._ring, self._issuer, asked, outcome, sub))
+
+    def redemption(self, unverified_permit: str, *, source: str) -> permits.Redemption:
+        """The unit of work that takes a permit, once. PermitRefused now for what is no permit for this source."""
+        now = self.clock.now()
+        permit_id = permits.verify(self._ring, self._issuer, unverified_permit, source=source, now=now)
+
+        def unit(connection: Connection) -> Redeemed | str:
+            if not self.snapshot(connection).is_active(source):
+                return "source"
+            return permits.redeem(connection, permit_id, source=source, sub=self._ring.pseudonyms, now=now)
+
+        return unit
 
     # The citizen's pages and the operator's commands
 
@@ -187,20 +193,23 @@ class Registry:
         return await self.database.read(lambda c: record_store.one(c, consent_id, citizen))
 
     async def withdraw(self, consent_id: str, citizen: str, *, channel: str = "page") -> Withdrawn | None:
-        now = self.clock.now()
+        """End one consent. None when there is none of this citizen that is still given."""
         return await self.database.write(
-            lambda c: records.withdraw(c, consent_id=consent_id, citizen=citizen, now=now, channel=channel)
+            lambda c: records.withdraw(c, consent_id=consent_id, citizen=citizen, now=self.clock.now(), channel=channel)
         )
 
-    async def withdraw_agency(self, agency: str, citizen: str) -> Withdrawn:
-        now = self.clock.now()
-        return await self.database.write(lambda c: records.withdraw_agency(c, agency=agency, citizen=citizen, now=now))
+    async def withdraw_agency(self, agency: str, citizen: str, *, channel: str = "page") -> Withdrawn:
+        """End everything given to one agency."""
+        return await self.database.write(
+            lambda c: records.withdraw_agency(c, agency=agency, citizen=citizen, now=self.clock.now(), channel=channel)
+        )
 
     async def history(
-        self, citizen: str, *, before: int | None, limit: int, agency: str | None, decision: str | None
-    ) -> list[Use]:
+        self, citizen: str, *, before: str | None = None, limit: int = 25, wanted: Filter = _EVERYTHING
+    ) -> Page:
+        """Uses, denied attempts and redemptions, newest first. `before`: a page's `older`. BadCursor."""
         return await self.database.read(
-            lambda c: uses.of_citizen(c, citizen, before=before, limit=limit, agency=agency, decision=decision)
+            lambda c: history.page(c, self._ring.sealer, citizen, before=before, limit=limit, wanted=wanted)
         )
 
     async def recipients(self, citizen: str) -> list[str]:
@@ -212,15 +221,22 @@ class Registry:
     async def events(self, consent_id: str) -> list[dict[str, Any]]:
         return await self.database.read(lambda c: record_store.events(c, consent_id))
 
-    async def receipt(self, consent_id: str, citizen: str) -> str | None:
-        """The signed receipt of a consent's newest event. None for a consent that is not this citizen's."""
+    async def notice(self, notice_hash: str) -> bytes | None:
+        """What was shown, as canonical JSON whose SHA-256 is its name."""
+        return await self.database.read(lambda c: notices.find(c, notice_hash))
+
+    async def receipt(self, receipt_id: str, citizen: str) -> str | None:
+        """The signed receipt of one event (`consent.seq`), or of a consent's newest. None unless it is this citizen's."""
+        consent_id, _, seq = receipt_id.partition(".")
         if await self.consent(consent_id, citizen) is None:
             return None
-        events = await self.events(consent_id)
-        catalogue = await self.catalogue()
-        return receipts.sign(
-            self._ring, receipts.claims(events[-1], catalogue, issuer=self._issuer, now=self.clock.now())
-        )
+        events = [one for one in await self.events(consent_id) if seq in ("", str(one["seq"]))]
+        if not events:
+            return None
+        catalogue, event = await self.catalogue(), events[-1]
+        sub = self._sub(citizen, event["agency"])
+        claims = receipts.claims(event, catalogue, sub=sub, issuer=self._issuer, now=self.clock.now())
+        return receipts.sign(self._ring, claims)
 
     async def catalogue(self) -> Catalogue:
         return await self.database.read(self.snapshot)
@@ -236,49 +252,6 @@ class Registry:
         return self._ring.pseudonyms.pairwise(citizen, agency)
 
 
-def _purpose_for(catalogue: Catalogue, agency: str, wanted: PersonalDataUse) -> Purpose:
-    purpose = catalogue.purpose_of(agency, wanted.purpose)
-    if purpose is None:
-        raise UnknownPurpose("the purpose is not published for this agency")
-    if wanted.data is not None and not set(wanted.data) <= set(purpose.data):
-        raise AboveGuardRail("more data is asked than the purpose allows")
-    if wanted.duration_s is not None and not 0 < wanted.duration_s <= purpose.max_duration_s:
-        raise AboveGuardRail("a longer time is asked than the purpose allows")
-    return purpose
-
-
-def _question(
-    catalogue: Catalogue,
-    purpose: Purpose,
-    wanted: PersonalDataUse,
-    answers: Mapping[str, Answer],
-    *,
-    again: bool,
-    now: datetime,
-) -> Question:
-    agency = catalogue.agencies[purpose.agency]
-    data = purpose.data if wanted.data is None else tuple(one for one in purpose.data if one in wanted.data)
-    decided = checks.decide(catalogue, purpose.agency, purpose.id, data, answers, now)
-    items, already = [], []
-    for one in decided.items:
-        category = catalogue.categories[one.category]
-        source = catalogue.agencies[category.source]
-        item = Item(category.id, category.name, category.description, category.sensitivity, source.id, source.name)
-        if one.decision == checks.ALLOWED:
-            already.append(item)
-        elif again or one.reason != checks.REFUSED:
-            items.append(item)
-    return Question(
-        agency.id,
-        agency.name,
-        purpose.id,
-        purpose.version,
-        purpose.title,
-        purpose.explanation,
-        purpose.refusal,
-        purpose.legal_basis,
-        purpose.statute,
-        wanted.duration_s or purpose.max_duration_s,
-        tuple(items),
-        tuple(already),
-    )
+def events_of(connection: Connection, consent_id: str) -> list[dict[str, Any]]:
+    """The life of a consent, oldest first, for an operator who was given its id."""
+    return record_store.events(connection, consent_id)

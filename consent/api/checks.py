@@ -7,8 +7,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.forms import read_json
+from base.problems import Problem
 from consent.api.shapes import CheckAnswer, CheckItem, CheckRequest, answer
 from consent.callers import Callers
+from consent.errors import AgencySuspended
 from consent.registry import Registry
 
 
@@ -16,7 +18,16 @@ def routes(registry: Registry, callers: Callers) -> list[Route]:
     async def check(request: Request) -> Response:
         caller = await callers.require(request, "consent:check")
         asked = await read_json(request, CheckRequest)
-        checked = await registry.check(agency=caller.agency, sub=asked.sub, purpose=asked.purpose, data=asked.data)
+        try:
+            checked = await registry.check(
+                agency=caller.agency,
+                sub=asked.sub,
+                purpose=asked.purpose,
+                data=asked.data,
+                version=asked.purpose_version,
+            )
+        except AgencySuspended:
+            raise Problem(403, "This agency takes no part at present.") from None
         decision = checked.decision
         items = [CheckItem(one.category, one.decision, one.reason, one.consent) for one in decision.items]  # type: ignore[arg-type]  # the same two words
         at = checked.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -8,6 +8,7 @@ import msgspec
 
 from base.problems import API_VERSION
 from consent.api import shapes
+from consent.idempotent import KEY
 
 _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("post", "/checks", "check", "May this data of this citizen be used for this purpose now?", shapes.CheckRequest, {200: shapes.CheckAnswer}),
@@ -83,9 +84,9 @@ def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any])
         result["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
         result["security"] = [{"oauth2": [_SCOPES[operation]]}]
         refusals += [401, 403, 415]
-    if operation == "permit":
+    if operation in ("permit", "redeem"):
         refusals.append(422)
-        schema = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[\\x21-\\x7e]+$"}
+        schema = {"type": "string", "pattern": KEY}
         result["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
     if operation == "redeem":
         refusals.append(409)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -21,24 +20,26 @@ from base.problems import Problem
 from consent.api.shapes import (
     PermitAnswer,
     PermitRequest,
+    ProblemAnswer,
     RedemptionAnswer,
     RedemptionRequest,
-    answer,
     raw,
 )
 from consent.callers import Caller, Callers
 from consent.catalogue import canonical_hash
-from consent.idempotent import MAX_KEY, Kept, once
+from consent.idempotent import Kept, is_key, once
 from consent.interface import PermitRefused
 from consent.permits import Asked
 from consent.registry import Registry
 from keys.seal import Sealer
 
+Effect = Callable[[Connection], tuple[int, bytes]]
+
 _REFUSALS = {
-    "redeemed": (409, "This permit was redeemed before."),
-    "expired": (403, "This permit has expired."),
-    "source": (403, "This permit is for another source."),
-    "unknown": (403, "This is no permit of this registry."),
+    "redeemed": (409, "Conflict", "This permit was redeemed before."),
+    "expired": (403, "Forbidden", "This permit has expired."),
+    "source": (403, "Forbidden", "This permit is for another source."),
+    "unknown": (403, "Forbidden", "This is no permit of this registry."),
 }
 
 
@@ -62,15 +63,22 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer) -> list[Route]:
     async def redemption(request: Request) -> Response:
         caller = await callers.require(request, "consent:redeem")
         body = await read_json(request, RedemptionRequest)
-        try:
-            done = await registry.redeem(body.permit, source=caller.agency)
-        except PermitRefused as refused:
-            status, detail = _REFUSALS[refused.reason]
-            raise Problem(status, detail, members={"reason": refused.reason}) from None
-        shape = RedemptionAnswer(
-            done.permit_id, done.sub, done.recipient, done.purpose, list(done.data), _time(done.redeemed_at)
-        )
-        return answer(shape)
+
+        def effect(connection: Connection) -> tuple[int, bytes]:
+            try:
+                done = registry.redemption(body.permit, source=caller.agency)(connection)
+            except PermitRefused as refused:
+                done = refused.reason
+            if isinstance(done, str):
+                status, title, detail = _REFUSALS[done]
+                return status, _problem(status, title, detail, done)
+            return 200, msgspec.json.encode(
+                RedemptionAnswer(
+                    done.permit_id, done.sub, done.recipient, done.purpose, list(done.data), _time(done.redeemed_at)
+                )
+            )
+
+        return await _run(registry, sealer, request, caller, body, effect)
 
     return [
         Route("/consent/v1/permits", permit, methods=["POST"]),
@@ -79,19 +87,16 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer) -> list[Route]:
 
 
 async def _run(
-    registry: Registry,
-    sealer: Sealer,
-    request: Request,
-    caller: Caller,
-    body: Any,
-    effect: Callable[[Connection], tuple[int, bytes]],
+    registry: Registry, sealer: Sealer, request: Request, caller: Caller, body: msgspec.Struct, effect: Effect
 ) -> Response:
+    """The effect in one durable unit of work; under an Idempotency-Key once."""
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         status, content = await registry.database.write(effect)
         return raw(content, status)
-    if len(keys) != 1 or not 1 <= len(keys[0]) <= MAX_KEY or not keys[0].isprintable() or not keys[0].isascii():
-        raise Problem(400, f"Idempotency-Key must be one value of 1 to {MAX_KEY} characters.")
+    if len(keys) != 1 or not is_key(keys[0]):
+        place = {"in": "header", "location": "Idempotency-Key", "detail": "1 to 64 visible ASCII characters, once"}
+        raise Problem(400, "The Idempotency-Key is not valid.", errors=[place])
     kept = Kept(caller.agency, keys[0], canonical_hash([request.url.path, msgspec.to_builtins(body)]))
     done = await registry.database.write(lambda c: once(c, sealer, kept, effect, registry.clock.now()))
     if done is None:
@@ -100,15 +105,12 @@ async def _run(
 
 
 def _denied(reason: str) -> bytes:
-    return msgspec.json.encode(
-        {
-            "type": "about:blank",
-            "title": "Forbidden",
-            "status": 403,
-            "detail": "The registry denies this use. The citizen sees the attempt.",
-            "reason": reason,
-        }
-    )
+    return _problem(403, "Forbidden", "The registry denies this use. The citizen sees the attempt.", reason)
+
+
+def _problem(status: int, title: str, detail: str, reason: str) -> bytes:
+    """A refusal that is kept with its effect, and so is made here rather than raised."""
+    return msgspec.json.encode(ProblemAnswer("about:blank", title, status, detail, reason=reason))
 
 
 def _time(at: datetime) -> str:

@@ -15,12 +15,13 @@ Data = Annotated[list[Slug], msgspec.Meta(min_length=1, max_length=30)]
 Jwt = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=16384)]
 
 
-class CheckRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """May we use this now?"""
+class CheckRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """May we use this now? `purposeVersion`: the version you mean; when another is published the answer is no."""
 
     sub: Sub
     purpose: Slug
     data: Data
+    purpose_version: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
 
 
 class CheckItem(msgspec.Struct, omit_defaults=True):

@@ -30,7 +30,9 @@ class Leaf:
 def make(content: Mapping[str, Any]) -> Leaf:
     """A leaf with a fresh salt for one event."""
     salt = os.urandom(SALT_BYTES)
-    return Leaf(hash_of(salt, content), salt, content)
+    # As it will be read back from the database, instants as text: the hash must come out the same then.
+    plain = msgspec.to_builtins(content)
+    return Leaf(hash_of(salt, plain), salt, plain)
 
 
 def hash_of(salt: bytes, content: Mapping[str, Any]) -> str:

@@ -8,13 +8,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from base.forms import Form, parse_query, read_form
+from base.forms import parse_query, read_form
 from base.i18n import N_
 from base.people import CitizenSessions, LoggedIn
 from base.problems import Problem
 from base.render import Renderer
 from consent.catalogue import Catalogue
-from consent.registry import Record, Registry
+from consent.errors import BadCursor
+from consent.registry import Filter, Record, Registry
 
 PAGE = 25
 
@@ -84,7 +85,7 @@ class Pages:
             return _login(request)
         records = await self._registry.consents(person.citizen)
         active = sum(1 for one in records if self.state(one) == "given")
-        uses = await self._registry.history(person.citizen, before=None, limit=3, agency=None, decision=None)
+        uses = (await self._registry.history(person.citizen, limit=3)).uses
         catalogue = await self._registry.catalogue()
         return self._page(request, "overview.html", person, catalogue, active=active, uses=uses)
 
@@ -145,20 +146,21 @@ class Pages:
         if person is None:
             return _login(request)
         query = parse_query(request)
-        agency, decision, before = query.get("agency") or None, query.get("decision") or None, _number(query)
-        uses = await self._registry.history(
-            person.citizen, before=before, limit=PAGE + 1, agency=agency, decision=decision
-        )
+        agency, decision = query.get("agency") or None, query.get("decision") or None
+        wanted = Filter(agency=agency, decision=decision)
+        try:
+            page = await self._registry.history(person.citizen, before=query.get("before"), limit=PAGE, wanted=wanted)
+        except BadCursor:
+            raise Problem(400) from None
         catalogue = await self._registry.catalogue()
         recipients = await self._registry.recipients(person.citizen)
-        older = uses[PAGE - 1].seq if len(uses) > PAGE else None
         return self._page(
             request,
             "history.html",
             person,
             catalogue,
-            uses=uses[:PAGE],
-            older=older,
+            uses=page.uses,
+            older=page.older,
             recipients=recipients,
             agency=agency if agency in recipients else "",
             decision=decision if decision in ("allowed", "denied") else "",
@@ -208,12 +210,3 @@ class Pages:
 def _login(request: Request) -> Response:
     """To the login page and back here."""
     return RedirectResponse(f"/login?to={request.url.path}", 303)
-
-
-def _number(query: Form) -> int | None:
-    text = query.get("before", "")
-    if not text:
-        return None
-    if not text.isdecimal() or len(text) > 15:
-        raise Problem(400)
-    return int(text)

@@ -1,7 +1,8 @@
-"""Queries on the catalogue. Each change raises its revision, by which every worker notices."""
+"""Queries on the catalogue. Each change draws another revision, by which every worker notices."""
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -33,10 +34,12 @@ def revision(connection: Connection) -> int:
 
 
 def load(connection: Connection) -> Catalogue:
+    # The revision first: what changes while we read makes this snapshot newer than it says, never older.
+    seen = revision(connection)
     rows = connection.execute(select(purpose).order_by(purpose.c.id, purpose.c.version)).all()
     versions = {(row.id, row.version): _purpose(row) for row in rows}
     return Catalogue(
-        revision(connection),
+        seen,
         {
             row.id: Agency(row.id, row.oin, row.name, row.contact, row.url, row.state)
             for row in connection.execute(select(agency))
@@ -123,8 +126,10 @@ def _one(connection: Connection, purpose_id: str, version: int) -> Purpose:
 
 
 def _changed(connection: Connection) -> None:
-    if connection.execute(update(catalogue).values(revision=catalogue.c.revision + 1)).rowcount == 0:
-        connection.execute(insert(catalogue), {"one": 1, "revision": 1})
+    # Drawn, not counted: a number that was seen and then rolled back is never another catalogue's.
+    drawn = secrets.randbits(62)
+    if connection.execute(update(catalogue).values(revision=drawn)).rowcount == 0:
+        connection.execute(insert(catalogue), {"one": 1, "revision": drawn})
 
 
 def _purpose(row: Any) -> Purpose:

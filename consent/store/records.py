@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, literal, select, update
 
 from base.database import Connection
+from base.database.types import Instant
 from consent.checks import Answer
 from consent.store.tables import catalogue, consent, consent_event, subject
 
@@ -45,6 +45,7 @@ _CHECK = (
     )
     .where(subject.c.agency == bindparam("p_agency"), subject.c.sub == bindparam("p_sub"))
 )
+_REVISION = select(func.max(consent_event.c.seq))
 _EVENT = insert(consent_event).returning(consent_event.c.seq)
 
 
@@ -89,7 +90,8 @@ def answers(
 
 
 def revision(connection: Connection) -> int:
-    return connection.execute(select(func.max(consent_event.c.seq))).scalar() or 0
+    """The place of the newest event."""
+    return connection.execute(_REVISION).scalar() or 0
 
 
 def add_event(connection: Connection, event: dict[str, Any]) -> int:
@@ -108,7 +110,7 @@ def supersede(connection: Connection, citizen: str, agency: str, purpose: str, c
             consent.c.category == category,
             consent.c.current,
         )
-        .values(current=False, ended_at=func.coalesce(consent.c.ended_at, now))
+        .values(current=False, ended_at=func.coalesce(consent.c.ended_at, literal(now, Instant)))
     )
 
 
@@ -153,15 +155,6 @@ def events(connection: Connection, consent_id: str) -> list[dict[str, Any]]:
         select(consent_event).where(consent_event.c.consent == consent_id).order_by(consent_event.c.seq)
     )
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name has the underscore
-
-
-def set_seq(connection: Connection, consent_id: str, seq: int) -> None:
-    connection.execute(update(consent).where(consent.c.id == consent_id).values(seq=seq))
-
-
-def citizens_of(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
-    rows = connection.execute(select(consent.c.id, consent.c.citizen).where(consent.c.id.in_(list(ids))))
-    return {row[0]: row[1] for row in rows}
 
 
 def _record(row: Any) -> Record:

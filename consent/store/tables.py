@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    text,
+)
 
 from base.database import tables as common
 from base.database.types import Instant, Json, Sequence
@@ -62,7 +74,13 @@ catalogue = Table(
     "catalogue",
     metadata,
     Column("one", Integer, primary_key=True),
-    Column("revision", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+notice = Table(
+    "notice",
+    metadata,
+    Column("hash", String(43), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
 )
 
 subject = Table(
@@ -108,6 +126,8 @@ consent = Table(
     Column("notice_hash", String(43), nullable=False),
     Column("language", String(8), nullable=False),
     Column("seq", BigInteger, nullable=False),
+    CheckConstraint("state IN ('given', 'refused', 'withdrawn')", name="ck_consent_state"),
+    CheckConstraint("state <> 'given' OR expires_at IS NOT NULL", name="ck_consent_expires"),
     # The database itself forbids two answers that count.
     Index(
         "uq_consent_current",
@@ -184,6 +204,6 @@ idempotency = Table(
     Column("expires_at", Instant, nullable=False, index=True),
 )
 
-APPEND_ONLY = ("consent_event", "data_use", "pending_leaf")
-MIGRATION_EXTRA = "append_only.protect(op, ('consent_event', 'data_use', 'pending_leaf'))"
+APPEND_ONLY = ("consent_event", "data_use", "notice", "pending_leaf")
+MIGRATION_EXTRA = f"append_only.protect(op, {APPEND_ONLY})"
 """What autogenerate cannot see: triggers that forbid changing what was written."""

@@ -92,6 +92,7 @@ def of_citizen(
     before: int | None,
     limit: int,
     agency: str | None = None,
+    purpose: str | None = None,
     decision: str | None = None,
 ) -> list[Use]:
     """Newest first. `before`: only lines older than this one."""
@@ -106,6 +107,8 @@ def of_citizen(
         statement = statement.where(use.c.seq < before)
     if agency is not None:
         statement = statement.where(use.c.recipient == agency)
+    if purpose is not None:
+        statement = statement.where(use.c.purpose == purpose)
     if decision is not None:
         statement = statement.where(use.c.decision == decision)
     return [

@@ -39,7 +39,7 @@ def upgrade() -> None:
     op.create_table(
         "catalogue",
         sa.Column("one", sa.Integer(), nullable=False),
-        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("one", name=op.f("pk_catalogue")),
     )
     op.create_table(
@@ -68,6 +68,8 @@ def upgrade() -> None:
         sa.Column("notice_hash", sa.String(length=43), nullable=False),
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("state <> 'given' OR expires_at IS NOT NULL", name="ck_consent_expires"),
+        sa.CheckConstraint("state IN ('given', 'refused', 'withdrawn')", name="ck_consent_state"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
     )
     with op.batch_alter_table("consent", schema=None) as batch_op:
@@ -171,6 +173,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
+        "notice",
+        sa.Column("hash", sa.String(length=43), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_notice")),
+    )
+    op.create_table(
         "outbox",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("key", sa.String(length=100), nullable=False),
@@ -242,7 +250,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_subject_citizen"), ["citizen"], unique=False)
 
     # ### end Alembic commands ###
-    append_only.protect(op, ("consent_event", "data_use", "pending_leaf"))
+    append_only.protect(op, ("consent_event", "data_use", "notice", "pending_leaf"))
 
 
 def downgrade() -> None:
@@ -269,6 +277,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_outbox_due")
 
     op.drop_table("outbox")
+    op.drop_table("notice")
     op.drop_table("lease")
     with op.batch_alter_table("leaf_salt", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_leaf_salt_citizen"))

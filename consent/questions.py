@@ -1,0 +1,106 @@
+"""What is still to be asked: the first purpose of a request with kinds of data that have no answer which counts.
+
+Another legal basis than consent is not asked: it is in the catalogue, and its uses are in the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from base.database import Connection
+from consent import checks
+from consent.catalogue import Catalogue, Purpose
+from consent.checks import Answer
+from consent.interface import AboveGuardRail, Item, PersonalDataUse, Question, QuestionChanged, UnknownPurpose
+from consent.store import records
+
+
+def first(
+    connection: Connection,
+    catalogue: Catalogue,
+    requests: Sequence[PersonalDataUse],
+    *,
+    citizen: str,
+    agency: str,
+    again: bool,
+    now: datetime,
+) -> Question | None:
+    """The first question that is open, or None. `again`: what was refused before is asked again.
+
+    UnknownPurpose, AboveGuardRail: for any of the requests, before anything is asked.
+    """
+    purposes = [_purpose_for(catalogue, agency, wanted) for wanted in requests]
+    for wanted, purpose in zip(requests, purposes, strict=True):
+        if purpose.legal_basis != "consent":
+            continue
+        answers = records.answers(connection, citizen, agency, purpose.id)
+        question = _question(catalogue, purpose, wanted, answers, again=again, now=now)
+        if question.items:
+            return question
+    return None
+
+
+def check_open(catalogue: Catalogue, question: Question) -> None:
+    """QuestionChanged when the catalogue would not ask this now: what was answered was another thing."""
+    purpose = catalogue.purpose_of(question.agency, question.purpose)
+    if (
+        purpose is None
+        or purpose.version != question.purpose_version
+        or purpose.legal_basis != "consent"
+        or not {item.category for item in question.items} <= set(purpose.data)
+        or not 0 < question.duration_s <= purpose.max_duration_s
+    ):
+        raise QuestionChanged("the purpose changed while it was asked")
+
+
+def _purpose_for(catalogue: Catalogue, agency: str, wanted: PersonalDataUse) -> Purpose:
+    purpose = catalogue.purpose_of(agency, wanted.purpose)
+    if purpose is None:
+        raise UnknownPurpose("the purpose is not published for this agency")
+    if wanted.data is not None and not set(wanted.data) <= set(purpose.data):
+        raise AboveGuardRail("more data is asked than the purpose allows")
+    if wanted.duration_s is not None and not 0 < wanted.duration_s <= purpose.max_duration_s:
+        raise AboveGuardRail("a longer time is asked than the purpose allows")
+    return purpose
+
+
+def _question(
+    catalogue: Catalogue,
+    purpose: Purpose,
+    wanted: PersonalDataUse,
+    answers: Mapping[str, Answer],
+    *,
+    again: bool,
+    now: datetime,
+) -> Question:
+    agency = catalogue.agencies[purpose.agency]
+    data = purpose.data if wanted.data is None else tuple(one for one in purpose.data if one in wanted.data)
+    decided = checks.decide(catalogue, purpose.agency, purpose.id, data, answers, now)
+    items, already = [], []
+    for one in decided.items:
+        item = _item(catalogue, one.category)
+        if one.decision == checks.ALLOWED:
+            already.append(item)
+        elif again or one.reason != checks.REFUSED:
+            items.append(item)
+    return Question(
+        agency.id,
+        agency.name,
+        purpose.id,
+        purpose.version,
+        purpose.title,
+        purpose.explanation,
+        purpose.refusal,
+        purpose.legal_basis,
+        purpose.statute,
+        wanted.duration_s or purpose.max_duration_s,
+        tuple(items),
+        tuple(already),
+    )
+
+
+def _item(catalogue: Catalogue, category_id: str) -> Item:
+    category = catalogue.categories[category_id]
+    source = catalogue.agencies[category.source]
+    return Item(category.id, category.name, category.description, category.sensitivity, source.id, source.name)
