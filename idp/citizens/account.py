@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from base import audit
 from base.database import Connection
 from base.ids import digest, secret
+from idp import sessions
 from idp.authenticators import password as passwords
 from idp.authenticators import totp
 from idp.citizens.importing import person_of
@@ -124,3 +125,15 @@ def erase(connection: Connection, ring: Ring, citizen_id: str, now: datetime) ->
     if done:
         audit.record(connection, "citizen.erased", actor="operator", object=citizen_id, now=now)
     return done
+
+
+def set_state(connection: Connection, citizen_id: str, state: str, now: datetime) -> bool:
+    """Suspend or resume; a suspended citizen's sessions end. False for unknown and for erased ones."""
+    found = people.find(connection, citizen_id)
+    if found is None or found.state == "erased":
+        return False
+    people.set_state(connection, citizen_id, state, now)
+    if state == "suspended":
+        sessions.end_all(connection, citizen_id, now)
+        audit.record(connection, "citizen.suspended", actor="operator", object=citizen_id, now=now)
+    return True

@@ -36,8 +36,8 @@ class ClientFile(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     client_name: str
     client_id: str = ""
     redirect_uris: list[str] = []
-    grant_types: list[str] = ["authorization_code"]
-    response_types: list[str] = ["code"]
+    grant_types: list[str] = msgspec.field(default_factory=lambda: ["authorization_code"])
+    response_types: list[str] = msgspec.field(default_factory=lambda: ["code"])
     token_endpoint_auth_method: str = ""
     scope: str = "openid"
     jwks: dict[str, Any] | None = None

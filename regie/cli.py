@@ -1,0 +1,284 @@
+"""The command line. `--json` prints one JSON document, errors included; exit status 0, 1 refused, 2 usage."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Regie: one electronic identity, and consent that shows."
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+File = Annotated[str, typer.Argument(help="A JSON file, or - for standard input.")]
+
+
+def main() -> None:
+    """The entry point. What we refuse ends in one sentence and exit status 1."""
+    app(prog_name="regie")
+
+
+@app.command()
+def serve() -> None:
+    """Serve both services. Settings come from the environment (REGIE_…); see docs/settings.md."""
+    from regie import serve as serving  # noqa: PLC0415 - a command loads what it needs
+
+    _guard(lambda: serving.run(_settings()), as_json=False)
+
+
+@app.command()
+def demo(
+    smoke: Annotated[bool, typer.Option("--smoke", help="Walk the tour by itself and say what it saw.")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data is kept.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start everything with three demo agencies and fictional citizens, and print a tour."""
+    from regie.demo import main as run  # noqa: PLC0415 - see serve
+
+    raise typer.Exit(run(smoke=smoke, data_dir=data_dir, as_json=as_json))
+
+
+@app.command()
+def migrate(as_json: AsJson = False) -> None:
+    """Make the tables, or bring them up to date."""
+    _print(_guard(_migrate, as_json=as_json), as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, keys, databases and the outbox."""
+    from regie.doctor import examine  # noqa: PLC0415 - see serve
+
+    findings = _guard(lambda: examine(_settings()), as_json=as_json)
+    _print(findings, as_json=as_json)
+    if any(not one["ok"] for one in findings):
+        raise typer.Exit(1)
+
+
+def _group(name: str, help_text: str) -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, help=help_text)
+    app.add_typer(group, name=name)
+    return group
+
+
+agency = _group("agency", "Agencies, and the data they are the source of.")
+client = _group("client", "Agencies' software.")
+purpose = _group("purpose", "What agencies use data for.")
+citizen = _group("citizen", "Citizens, from the population register.")
+keys = _group("keys", "Signing keys.")
+consent = _group("consent", "Single consents, for the help desk.")
+receipt = _group("receipt", "Receipts.")
+
+
+def _plain(group: typer.Typer, name: str, command: str, doc: str, argument: str | None = None) -> None:
+    """A command that takes nothing, or one name."""
+    if argument is None:
+
+        def without(as_json: AsJson = False) -> None:
+            _run(command, {}, as_json=as_json)
+
+        group.command(name, help=doc)(without)
+        return
+
+    def with_one(value: Annotated[str, typer.Argument(metavar=argument.upper())], as_json: AsJson = False) -> None:
+        _run(command, {argument: value}, as_json=as_json)
+
+    group.command(name, help=doc)(with_one)
+
+
+def _from_file(group: typer.Typer, name: str, command: str, doc: str) -> None:
+    def with_file(file: File, as_json: AsJson = False) -> None:
+        _run(command, {"file": _guard(lambda: _read(file), as_json=as_json)}, as_json=as_json)
+
+    group.command(name, help=doc)(with_file)
+
+
+_from_file(agency, "add", "agency add", "Add or change an agency (docs/agencies.md).")
+_plain(agency, "list", "agency list", "All agencies.")
+_plain(agency, "suspend", "agency suspend", "Nothing is allowed to this agency from now on.", "id")
+_plain(agency, "resume", "agency resume", "End a suspension.", "id")
+_from_file(purpose, "add", "purpose add", "Add a draft of a purpose (docs/agencies.md).")
+_plain(purpose, "publish", "purpose publish", "Publish the newest draft.", "id")
+_plain(purpose, "retire", "purpose retire", "End a purpose: nothing more is allowed under it.", "id")
+_plain(purpose, "list", "purpose list", "All versions of all purposes.")
+_plain(client, "list", "client list", "All clients.")
+_plain(client, "show", "client show", "One client.", "client_id")
+_plain(client, "disable", "client disable", "A client logs nobody in any more.", "client_id")
+_plain(client, "rotate-secret", "client rotate-secret", "A new secret; the old one stops at once.", "client_id")
+_from_file(citizen, "add", "citizen add", "Add one citizen; in development also a user name and password.")
+_plain(citizen, "enrol", "citizen enrol", "A one-time code for a citizen's first login.", "id")
+_plain(citizen, "suspend", "citizen suspend", "A citizen can no longer log in.", "id")
+_plain(citizen, "resume", "citizen resume", "End a suspension.", "id")
+_plain(citizen, "erase", "citizen erase", "Forget a citizen: destroy the key to the personal data.", "id")
+_plain(keys, "list", "keys list", "The ring.")
+_plain(keys, "revoke", "keys revoke", "A key was stolen: it verifies nothing any more, at once.", "kid")
+_plain(consent, "show", "consent show", "What happened to a consent.", "id")
+_plain(consent, "withdraw", "consent withdraw", "Withdraw for a citizen who asked.", "id")
+
+
+@client.command("add")
+def client_add(
+    file: File,
+    profile: Annotated[str, typer.Option(help="fapi2, nlgov or baseline.")] = "fapi2",
+    as_json: AsJson = False,
+) -> None:
+    """Register software of an agency (RFC 7591 metadata); prints what it needs, a secret this once."""
+    _run("client add", {"file": _guard(lambda: _read(file), as_json=as_json), "profile": profile}, as_json=as_json)
+
+
+@keys.command("rotate")
+def keys_rotate(
+    alg: Annotated[str, typer.Option(help="ES256, PS256 or RS256.")] = "ES256", as_json: AsJson = False
+) -> None:
+    """The announced key signs from now on; a new one is announced."""
+    _run("keys rotate", {"alg": alg}, as_json=as_json)
+
+
+@citizen.command("import")
+def citizen_import(file: Path, as_json: AsJson = False) -> None:
+    """Take in a register extract, CSV or JSON lines. Interrupted, it goes on where it was; bad lines are reported."""
+    _run("citizen import", {"path": str(file.absolute())}, as_json=as_json, long=True)
+
+
+@citizen.command("generate")
+def citizen_generate(
+    count: Annotated[int, typer.Argument(min=1, max=10_000_000)],
+    file: Path,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same people.")] = 2026,
+    as_json: AsJson = False,
+) -> None:
+    """Write fictional people, in households, with test numbers."""
+    from idp.citizens import generator  # noqa: PLC0415 - see serve
+
+    with file.open("w", newline="") as out:
+        generator.write_csv(generator.people(count, seed=seed), out)
+    _print({"file": str(file), "people": count, "seed": seed}, as_json=as_json)
+
+
+@receipt.command("verify")
+def receipt_verify(
+    file: File,
+    jwks: Annotated[Path, typer.Option(help="The registry's keys, as /oauth2/jwks gives them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Verify a receipt offline: this file and the registry's public keys are all it needs."""
+    from regie.receipts import verify  # noqa: PLC0415 - see serve
+
+    _print(_guard(lambda: verify(_read(file).strip(), jwks.read_bytes()), as_json=as_json), as_json=as_json)
+
+
+def _run(command: str, params: dict[str, Any], *, as_json: bool, long: bool = False) -> None:
+    """Run a command here, or in the server that has the files open."""
+    result = _guard(lambda: _perform(command, params, as_json=as_json, long=long), as_json=as_json)
+    _print(result, as_json=as_json)
+
+
+def _perform(command: str, params: dict[str, Any], *, as_json: bool, long: bool) -> Any:
+    from base.database import DatabaseInUse  # noqa: PLC0415 - see serve
+    from regie import admin  # noqa: PLC0415
+    from regie.commands import COMMANDS  # noqa: PLC0415
+    from regie.house import House  # noqa: PLC0415
+
+    settings = _settings()
+    with _Bar(show=long and not as_json) as bar:
+        try:
+            house = House.open(settings)
+        except DatabaseInUse as error:
+            try:
+                return admin.ask(settings.data_dir, command, params, bar.told)
+            except (ConnectionError, FileNotFoundError):
+                raise error from None
+        try:
+            return COMMANDS[command](house, params, bar.told)
+        finally:
+            house.close()
+
+
+class _Bar:
+    """A progress bar on standard error, for people."""
+
+    def __init__(self, *, show: bool) -> None:
+        self._show = show
+        self._progress: Any = None
+
+    def __enter__(self) -> Self:
+        if self._show:
+            from rich.console import Console  # noqa: PLC0415 - see serve
+            from rich.progress import Progress  # noqa: PLC0415
+
+            self._progress = Progress(console=Console(stderr=True))
+            self._progress.start()
+            self._task = self._progress.add_task("Importing", total=None)
+        return self
+
+    def told(self, progress: dict[str, Any]) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, completed=progress["done"], total=progress["total"])
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def _migrate() -> dict[str, str]:
+    from regie.house import House  # noqa: PLC0415 - see serve
+
+    house = House.open(_settings())
+    for database in house.databases.values():
+        database.migrate()
+    house.close()
+    return dict.fromkeys(house.databases, "up to date")
+
+
+def _settings() -> Any:
+    from base.settings import Settings, UnsafeSettings  # noqa: PLC0415 - see serve
+
+    try:
+        return Settings()
+    except ValueError as error:
+        first = error.errors()[0] if hasattr(error, "errors") else {"loc": ("?",), "msg": "not valid"}
+        raise UnsafeSettings(f"REGIE_{str(first['loc'][0]).upper()}: {first['msg']}") from error
+
+
+def _read(file: str) -> str:
+    if file == "-":
+        return sys.stdin.read()
+    return Path(file).read_text()
+
+
+def _guard(work: Callable[[], Any], *, as_json: bool) -> Any:
+    """What is refused with a sentence ends here; anything else is a fault of ours and shows its stack."""
+    from base.database import DatabaseInUse  # noqa: PLC0415 - see serve
+    from base.settings import UnsafeSettings  # noqa: PLC0415
+    from keys.errors import KeysError  # noqa: PLC0415
+    from regie.commands.base import Refused  # noqa: PLC0415
+
+    try:
+        return work()
+    except (Refused, UnsafeSettings, DatabaseInUse, KeysError, OSError, UnicodeDecodeError) as error:
+        if as_json:
+            print(json.dumps({"error": str(error)}))
+        else:
+            print(f"regie: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def _print(result: Any, *, as_json: bool) -> None:
+    if as_json or not isinstance(result, dict | list):
+        print(json.dumps(result, ensure_ascii=False))
+        return
+    for one in result if isinstance(result, list) else [result]:
+        for name, value in one.items():
+            print(f"{name}: {value if isinstance(value, str | int | bool) else json.dumps(value, ensure_ascii=False)}")
+        if isinstance(result, list):
+            print()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    main()

@@ -1,0 +1,46 @@
+"""consent show, withdraw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from base import audit
+from base.database import Connection
+from consent import records
+from consent.registry import events_of
+from regie.commands.base import Progress, Refused
+from regie.house import House
+
+
+def show(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
+    found = house.databases["consent"].read_now(lambda c: events_of(c, params["id"]))
+    if not found:
+        raise Refused(f"there is no consent {params['id']}")
+    hidden = ("citizen", "leaf")
+    return {"id": params["id"], "events": [{k: _text(v) for k, v in one.items() if k not in hidden} for one in found]}
+
+
+def withdraw(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
+    now = house.clock.now()
+
+    def unit(connection: Connection) -> Any:
+        events = events_of(connection, params["id"])
+        if not events:
+            return None
+        citizen = events[0]["citizen"]
+        done = records.withdraw(connection, consent_id=params["id"], citizen=citizen, now=now, channel="operator")
+        if done is not None:
+            audit.record(connection, "consent.withdrawn_by_operator", actor="operator", object=params["id"], now=now)
+        return done
+
+    done = house.databases["consent"].write_now(unit)
+    if done is None:
+        raise Refused(f"there is no consent {params['id']} that is still given")
+    return {"id": params["id"], "state": "withdrawn", "revision": done.revision, "under_way": list(done.under_way)}
+
+
+def _text(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+COMMANDS = {"consent show": show, "consent withdraw": withdraw}

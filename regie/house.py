@@ -1,0 +1,121 @@
+"""The house: both services on their databases, in one application.
+
+Nothing else knows both: the provider gets the registry's door, the registry gets to know who is logged in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from base.clock import Clock, SystemClock
+from base.database import Database, open_database
+from base.log import log
+from base.problems import Problem
+from base.render import Renderer
+from base.settings import Settings
+from base.web import Frame, frame
+from consent.app import Consent
+from idp.app import Provider
+from keys.files import private_directory
+from keys.kek import load_kek
+from keys.ring import Ring
+
+HERE = Path(__file__).resolve().parent.parent
+TEMPLATES = (HERE / "idp" / "pages" / "templates", HERE / "consent" / "pages" / "templates")
+
+
+class House:
+    def __init__(self, settings: Settings, clock: Clock, ring: Ring, idp: Database, consent: Database) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.ring = ring
+        self.databases = {"idp": idp, "consent": consent}
+        self.renderer = Renderer(TEMPLATES, settings, mac=ring.pseudonyms.mac)
+        self.consent = Consent(settings, consent, ring, clock)
+        self.provider = Provider(settings, idp, ring, clock, self.renderer, self.consent.registry)
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock | None = None) -> House:
+        """Open keys and databases; an empty or older database is migrated.
+
+        UnsafeSettings, DatabaseInUse or KeysError, each with a sentence for the operator.
+        """
+        settings.check()
+        clock = clock or SystemClock()
+        private_directory(settings.data_dir)
+        kek = settings.kek.get_secret_value() if settings.kek is not None else None
+        ring = Ring.open(settings.data_dir / "keys", load_kek(kek, settings.data_dir / "kek"), now=clock.now())
+        idp = open_database("idp", settings)
+        try:
+            consent = open_database("consent", settings)
+        except BaseException:
+            idp.close()
+            raise
+        for database in (idp, consent):
+            if not database.is_migrated():
+                database.migrate()
+        return cls(settings, clock, ring, idp, consent)
+
+    def app(self) -> Frame:
+        """The ASGI application, framed."""
+        app = FastAPI(openapi_url=None, lifespan=self._lifespan)
+        app.router.routes.clear()
+        # Hot endpoints are Starlette routes: FastAPI's own cost three times as much.
+        app.router.routes.extend(self.provider.routes())
+        app.router.routes.extend(self.consent.routes(self.renderer, self.provider))
+        app.router.routes.extend([Route("/health/live", self._live), Route("/health/ready", self._ready)])
+        documents = {**self.provider.documents(), **self.consent.documents()}
+        return frame(app, self.settings, cached=documents, renderer=self.renderer)
+
+    def close(self) -> None:
+        """Finish what waits, then close."""
+        self.provider.close()
+        for database in self.databases.values():
+            database.close()
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        worker = self.consent.worker(dict.fromkeys(("consent.given", "consent.refused", "consent.withdrawn"), _told))
+        worker.start()
+        # Imported here: the commands know the house.
+        from regie import admin  # noqa: PLC0415
+
+        server = await admin.serve(self) if self.settings.is_sqlite else None
+        try:
+            yield
+        finally:
+            if server is not None:
+                server.close()
+            await worker.stop()
+            self.close()
+
+    async def _live(self, _request: Request) -> Response:
+        """The process answers."""
+        return _healthy()
+
+    async def _ready(self, _request: Request) -> Response:
+        """Both databases take a write, and a key signs."""
+        try:
+            for database in self.databases.values():
+                await database.write(lambda _connection: None)
+            self.ring.active().sign(b"ready")
+        except Exception as error:
+            raise Problem(503, "Not ready.") from error
+        return _healthy()
+
+
+def _healthy() -> Response:
+    return Response('{"status":"ok"}', headers={"content-type": "application/json", "cache-control": "no-store"})
+
+
+async def _told(payload: dict[str, Any]) -> None:
+    """An event of the register has left the outbox: here it is told to the operator's log, with ids alone."""
+    log.info("consent.event", consent=payload.get("consent"))
