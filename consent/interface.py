@@ -112,12 +112,8 @@ class Question:
         return msgspec.json.encode(self.notice(language), order="deterministic")
 
     def notice_hash(self, language: str) -> str:
-        """SHA-256 of `notice_bytes`, 43 base64url characters."""
+        """SHA-256 of `notice_bytes`, 43 base64url characters: a form sends it back, the record keeps it."""
         return digest(self.notice_bytes(language).decode())
-
-    def notice_id(self, language: str) -> str:
-        """The hash of the notice, 43 base64url characters: a form sends it back, a record keeps it."""
-        return digest(msgspec.json.encode(self.notice(language), order="deterministic").decode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from base.forms import parse_query, read_form
 from base.i18n import N_
 from base.problems import Problem
 from base.web import form_action_source
-from consent.interface import Question
+from consent.interface import Question, QuestionChanged
 from idp import authorization, requests
 from idp.authorization import PATH_AUTHORIZE
 from idp.clients import Client
@@ -66,12 +66,15 @@ class Ask:
         errors = {name: _(CHOOSE) for name, value in answers.items() if value not in ("allow", "deny")}
         if errors:
             return self._page(request, handle, client, session, question, answers=answers, errors=errors, status=400)
-        await context.registry.answer(
-            citizen=context.ring.pseudonyms.handle(session.citizen_id),
-            question=question,
-            answers={name: value == "allow" for name, value in answers.items()},
-            language=language,
-        )
+        try:
+            await context.registry.answer(
+                citizen=context.ring.pseudonyms.handle(session.citizen_id),
+                question=question,
+                answers={name: value == "allow" for name, value in answers.items()},
+                language=language,
+            )
+        except QuestionChanged:
+            return _back(handle)
         now = context.now()
         await context.database.write(lambda c: requests.mark_asked(c, pending, now))
         return _back(handle)
@@ -131,7 +134,7 @@ class Ask:
         )
 
     def _notice(self, question: Question, language: str) -> str:
-        return question.notice_id(language)
+        return question.notice_hash(language)
 
 
 def _back(handle: str) -> Response:
