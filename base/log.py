@@ -44,3 +44,8 @@ structlog.configure(
 )
 
 log = structlog.get_logger("regie")
+
+
+def quiet() -> None:
+    """Only errors from here on: for a terminal that a person reads."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))

@@ -1,7 +1,5 @@
 """The command line. `--json` prints one JSON document, errors included; exit status 0, 1 refused, 2 usage."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys
