@@ -28,7 +28,7 @@ from keys.rotation import KeyInfo
 from keys.seal import Sealer
 
 _RING = "ring.sealed"
-_SECRET = "pseudonyms.sealed"  # noqa: S105 - a file's name
+_SECRET = "pseudonyms.sealed"
 
 
 class _Row(msgspec.Struct):
