@@ -10,6 +10,7 @@ from base.clock import Clock
 from base.database import Database
 from base.outbox import Handler, Worker
 from base.people import CitizenSessions
+from base.problems import API_VERSION
 from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
@@ -42,7 +43,8 @@ class Consent:
         ]
 
     def documents(self) -> dict[str, Cached]:
-        return {"/consent/v1/openapi.json": Cached(openapi.document(self.settings.issuer))}
+        version = [(b"api-version", API_VERSION.encode())]
+        return {"/consent/v1/openapi.json": Cached(openapi.document(self.settings.issuer), extra=version)}
 
     def worker(self, handlers: Mapping[str, Handler]) -> Worker:
         """Delivers the registry's events; `handlers` by kind: consent.given, consent.refused, consent.withdrawn."""

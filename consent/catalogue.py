@@ -28,7 +28,7 @@ _MISLEADING = re.compile("[\u0000-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u
 """Controls, invisible and direction marks, markup: a name on the asking page must read as it is stored."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 
-Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
+Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}\Z")]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=600)]
 
 
@@ -47,7 +47,7 @@ class AgencyFile(msgspec.Struct, forbid_unknown_fields=True):
     """An agency, with the kinds of data that it is the source of."""
 
     id: Slug
-    oin: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{20}$")]
+    oin: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{20}\Z")]
     name: dict[str, Text]
     contact: Text
     url: str = ""

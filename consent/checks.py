@@ -54,7 +54,7 @@ def decide(
     answers: Mapping[str, Answer],
     now: datetime,
     *,
-    version: int | None = None,
+    version: float | None = None,
 ) -> Decision:
     """Whether `agency` may now use each kind in `data` for `purpose`; allowed only if all are.
 

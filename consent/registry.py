@@ -138,7 +138,7 @@ class Registry:
     # The API
 
     async def check(
-        self, *, agency: str, sub: str, purpose: str, data: Sequence[str], version: int | None = None
+        self, *, agency: str, sub: str, purpose: str, data: Sequence[str], version: float | None = None
     ) -> Checked:
         """A decision now. It releases nothing and leaves no trace: only a permit does. AgencySuspended."""
         now = self.clock.now()

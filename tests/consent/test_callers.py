@@ -12,6 +12,8 @@ from consent import callers
 if TYPE_CHECKING:
     from tests.fixtures.registry import ProofKey, World
 
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # the wire is the same on both
+
 CHECKS = "/consent/v1/checks"
 
 

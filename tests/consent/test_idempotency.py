@@ -1,0 +1,139 @@
+"""The same request twice has one effect and one answer (draft-ietf-httpapi-idempotency-key-header; R-05)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from consent.store import tables
+from keys import jose
+
+if TYPE_CHECKING:
+    from tests.fixtures.registry import World
+
+PERMITS, REDEMPTIONS = "/consent/v1/permits", "/consent/v1/permits/redemptions"
+KEY = {"idempotency-key": "order-1"}
+
+
+@pytest.fixture
+async def body(world: World, anna: str) -> dict[str, Any]:
+    await world.give(anna)
+    return {"sub": world.sub(anna), "purpose": "housing-benefit", "data": ["income"], "source": "tax-authority"}
+
+
+def uses(world: World) -> list:
+    return world.database.read_now(lambda c: c.execute(select(tables.data_use)).all())
+
+
+async def test_the_same_request_gets_the_same_answer_and_is_done_once(world: World, body: dict[str, Any]) -> None:
+    async with world.client() as client:
+        first = await client.post(PERMITS, json=body, headers=KEY)
+        world.clock.advance(1)
+        second = await client.post(PERMITS, json=dict(reversed(body.items())), headers=KEY)
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.content == second.content
+    assert len(uses(world)) == 1
+
+
+async def test_without_a_key_each_request_is_a_use(world: World, body: dict[str, Any]) -> None:
+    async with world.client() as client:
+        for _ in range(2):
+            await client.post(PERMITS, json=body)
+
+    assert len(uses(world)) == 2
+
+
+async def test_another_body_under_the_same_key_is_422(world: World, body: dict[str, Any]) -> None:
+    async with world.client() as client:
+        await client.post(PERMITS, json=body, headers=KEY)
+        other = {**body, "data": ["address"], "source": "population-register"}
+        response = await client.post(PERMITS, json=other, headers=KEY)
+
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert len(uses(world)) == 1
+
+
+async def test_a_denial_is_kept_too(world: World, body: dict[str, Any]) -> None:
+    body = {**body, "data": ["birth-date"]}
+
+    async with world.client() as client:
+        answers = [await client.post(PERMITS, json=body, headers=KEY) for _ in range(2)]
+
+    assert [one.status_code for one in answers] == [403, 403]
+    assert answers[0].headers["content-type"] == "application/problem+json"
+    assert answers[0].content == answers[1].content
+    assert len(uses(world)) == 1
+
+
+async def test_one_agencys_key_is_not_anothers(world: World, anna: str, body: dict[str, Any]) -> None:
+    """T-43."""
+    async with world.client() as client:
+        first = await client.post(PERMITS, json=body, headers=KEY)
+    async with world.client("health-insurer") as client:
+        second = await client.post(PERMITS, json=body, headers=KEY)
+
+    assert (first.status_code, second.status_code) == (201, 403)
+
+
+async def test_it_is_forgotten_after_24_hours_and_not_before(world: World, body: dict[str, Any]) -> None:
+    async def post() -> bytes:
+        async with world.client() as client:
+            return (await client.post(PERMITS, json=body, headers=KEY)).content
+
+    first = await post()
+    world.clock.advance(24 * 3_600 - 1)
+    assert await post() == first
+
+    world.clock.advance(1)
+
+    assert await post() != first
+    assert len(uses(world)) == 2
+
+
+async def test_a_redemption_can_be_repeated_under_its_key(world: World, body: dict[str, Any]) -> None:
+    """The answer was lost on the way: the source asks again and is not told that the permit was taken."""
+    async with world.client() as client:
+        permit = (await client.post(PERMITS, json=body)).json()["permit"]
+
+    async with world.client("tax-authority") as client:
+        first = await client.post(REDEMPTIONS, json={"permit": permit}, headers=KEY)
+        world.clock.advance(60)
+        second = await client.post(REDEMPTIONS, json={"permit": permit}, headers=KEY)
+        third = await client.post(REDEMPTIONS, json={"permit": permit}, headers={"idempotency-key": "order-2"})
+
+    assert (first.status_code, second.status_code, third.status_code) == (200, 200, 403)
+    assert first.content == second.content
+
+
+async def test_many_at_the_same_time_have_one_effect(world: World, body: dict[str, Any]) -> None:
+    async with world.client() as client:
+        answers = await asyncio.gather(*(client.post(PERMITS, json=body, headers=KEY) for _ in range(20)))
+
+    assert {one.status_code for one in answers} == {201}
+    assert len({one.content for one in answers}) == 1
+    assert len(uses(world)) == 1
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "a" * 65, "\t", "é"])
+async def test_what_is_no_key_is_400(world: World, body: dict[str, Any], key: str) -> None:
+    async with world.client() as client:
+        response = await client.post(PERMITS, json=body, headers={"idempotency-key": key.encode()})
+
+    assert response.status_code == 400
+    assert uses(world) == []
+
+
+async def test_the_kept_answer_is_sealed(world: World, body: dict[str, Any]) -> None:
+    """A permit lives thirty seconds: nobody takes it from the database."""
+    async with world.client() as client:
+        permit = (await client.post(PERMITS, json=body, headers=KEY)).json()["permit"]
+
+    kept = world.database.read_now(lambda c: c.execute(select(tables.idempotency.c.body)).scalar_one())
+
+    assert permit.encode() not in kept
+    assert jose.unverified_claims(permit)["jti"].encode() not in kept
