@@ -128,7 +128,7 @@ consent = Table(
     Column("seq", BigInteger, nullable=False),
     CheckConstraint("state IN ('given', 'refused', 'withdrawn')", name="ck_consent_state"),
     CheckConstraint("state <> 'given' OR expires_at IS NOT NULL", name="ck_consent_expires"),
-    # The database itself forbids two answers that count.
+    # The database itself forbids two answers that count. Written as queries render it, so that SQLite finds by it too.
     Index(
         "uq_consent_current",
         "citizen",
@@ -136,7 +136,7 @@ consent = Table(
         "purpose",
         "category",
         unique=True,
-        sqlite_where=text("current"),
+        sqlite_where=text("current = 1"),
         postgresql_where=text("current"),
     ),
     Index("ix_consent_citizen", "citizen", "seq"),

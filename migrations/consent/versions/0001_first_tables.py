@@ -78,7 +78,7 @@ def upgrade() -> None:
             "uq_consent_current",
             ["citizen", "agency", "purpose", "category"],
             unique=True,
-            sqlite_where=sa.text("current"),
+            sqlite_where=sa.text("current = 1"),
             postgresql_where=sa.text("current"),
         )
 
@@ -299,7 +299,9 @@ def downgrade() -> None:
 
     op.drop_table("consent_event")
     with op.batch_alter_table("consent", schema=None) as batch_op:
-        batch_op.drop_index("uq_consent_current", sqlite_where=sa.text("current"), postgresql_where=sa.text("current"))
+        batch_op.drop_index(
+            "uq_consent_current", sqlite_where=sa.text("current = 1"), postgresql_where=sa.text("current")
+        )
         batch_op.drop_index("ix_consent_citizen")
 
     op.drop_table("consent")

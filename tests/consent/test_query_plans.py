@@ -1,0 +1,83 @@
+"""The statements on hot paths find their rows by an index: no table of the registry is ever walked for one citizen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import event, text
+
+from consent.permits import Asked
+
+if TYPE_CHECKING:
+    from tests.fixtures.registry import World
+
+BIG = ("consent", "consent_event", "data_use", "permit", "pending_leaf", "leaf_salt", "subject", "outbox")
+ASKED = Asked("municipality", "housing-benefit", ("income",), "tax-authority")
+
+
+async def test_no_hot_statement_walks_a_big_table(world: World, anna: str) -> None:
+    seen: list[tuple[str, object]] = []
+    for engine in (world.database._read, world.database._write):
+        event.listen(engine, "before_cursor_execute", lambda _c, _k, sql, values, *_: seen.append((sql, values)))
+    sub = world.sub(anna)
+    recorded = await world.give(anna)
+    await world.registry.check(agency="municipality", sub=sub, purpose="housing-benefit", data=["income"])
+    permitted = await world.database.write(lambda c: world.registry.permit_unit(c, ASKED, sub))
+    await world.registry.redeem(permitted.permit, source="tax-authority")
+    await world.registry.history(anna)
+    await world.registry.consents(anna)
+    await world.registry.withdraw(recorded.consents[0], anna)
+    await world.registry.withdraw_agency("municipality", anna)
+
+    walked = []
+    for sql, values in seen:
+        if sql.startswith(("SELECT", "UPDATE", "DELETE")):
+            walked += [(line, sql) for line in _plan(world, sql, values)]
+
+    assert len(seen) > 20
+    assert walked == []
+
+
+def _plan(world: World, sql: str, values: object) -> list[str]:
+    """Lines of the plan that walk a big table."""
+
+    def explain(connection: object) -> list[str]:
+        if world.backend.name == "sqlite":
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+            return [row[3] for row in rows]
+        # Small tables are walked because that is cheaper: we ask what would be done with large ones.
+        connection.execute(text("SET enable_seqscan = off"))
+        return [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {sql}", values).all()]
+
+    lines = world.database.read_now(explain)
+    scan = "SCAN " if world.backend.name == "sqlite" else "Seq Scan on "
+    return [
+        line
+        for line in lines
+        if any(line.strip(" ->").startswith(f"{scan}{name}") and _whole(line, scan, name) for name in BIG)
+    ]
+
+
+def _whole(line: str, scan: str, name: str) -> bool:
+    return line.strip(" ->")[len(scan) :].split()[0] == name
+
+
+async def test_a_check_reads_the_answers_by_their_unique_index(world: World, anna: str) -> None:
+    seen: list[tuple[str, object]] = []
+    event.listen(
+        world.database._read, "before_cursor_execute", lambda _c, _k, sql, values, *_: seen.append((sql, values))
+    )
+    await world.give(anna)
+    seen.clear()
+    await world.registry.check(agency="municipality", sub=world.sub(anna), purpose="housing-benefit", data=["income"])
+
+    ((sql, values),) = seen  # one query
+
+    def explain(connection: object) -> str:
+        word = "EXPLAIN QUERY PLAN" if world.backend.name == "sqlite" else "EXPLAIN"
+        if world.backend.name != "sqlite":
+            connection.execute(text("SET enable_seqscan = off"))
+        return "\n".join(str(tuple(row)) for row in connection.exec_driver_sql(f"{word} {sql}", values))
+
+    plan = world.database.read_now(explain)
+    assert "uq_consent_current" in plan, plan
