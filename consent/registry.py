@@ -204,6 +204,12 @@ class Registry:
             lambda c: records.withdraw_agency(c, agency=agency, citizen=citizen, now=self.clock.now(), channel=channel)
         )
 
+    async def under_way(self, consent_id: str, citizen: str) -> list[str]:
+        """Permits that rest on this consent and can be taken at this moment still, by id."""
+        now = self.clock.now()
+        found = await self.database.read(lambda c: uses.open_permits(c, citizen, [consent_id], now))
+        return [one.id for one in found]
+
     async def history(
         self, citizen: str, *, before: str | None = None, limit: int = 25, wanted: Filter = _EVERYTHING
     ) -> Page:

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
 from base import problems
+from base.database.writer import Busy
 from base.problems import Problem
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class Refusals:
         ]
         return self.answer(request, Problem(400, errors=errors))
 
+    async def on_busy(self, request: Request, _error: Exception) -> Response:
+        """More waits than will be served in time: refused at once, and nothing was done."""
+        return self.answer(request, Problem(503, headers={"retry-after": "1"}, error="temporarily_unavailable"))
+
     async def on_accident(self, request: Request, _error: Exception) -> Response:
         """Anything unforeseen; the frame logs it."""
         return self.answer(request, Problem(500, error="server_error"))
@@ -100,6 +105,7 @@ def install(app: Starlette, renderer: Renderer | None) -> None:
     app.add_exception_handler(Problem, refusals.on_problem)
     app.add_exception_handler(HTTPException, refusals.on_http)
     app.add_exception_handler(RequestValidationError, refusals.on_invalid)
+    app.add_exception_handler(Busy, refusals.on_busy)
     app.add_exception_handler(Exception, refusals.on_accident)
 
 

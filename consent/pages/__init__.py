@@ -118,6 +118,7 @@ class Pages:
             state=self.state(record),
             events=events,
             withdrawn="withdrawn" in parse_query(request),
+            under_way=await self._registry.under_way(record.id, person.citizen),
         )
 
     async def confirm(self, request: Request) -> Response:
