@@ -1,0 +1,173 @@
+"""The citizen's pages on the registry, over HTTP, with a session that a test decides on."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from base import csrf
+from base.people import LoggedIn
+from base.render import Renderer
+from base.web import frame
+from consent.permits import Asked
+from regie.house import TEMPLATES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+    from tests.fixtures.registry import World
+
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+SESSION = "A" * 43
+
+
+class Someone:
+    """Who is logged in: the contract of base.people, without a provider."""
+
+    def __init__(self, world: World, citizen: str | None) -> None:
+        self.citizen = citizen
+        self._world = world
+
+    async def current(self, request: Request) -> LoggedIn | None:
+        if self.citizen is None:
+            return None
+        return LoggedIn(self.citizen, SESSION, "Anna", "urn:regie:acr:2", self._world.clock.now())
+
+
+@pytest.fixture
+def someone(world: World, anna: str) -> Someone:
+    return Someone(world, anna)
+
+
+@pytest.fixture
+async def browser(world: World, someone: Someone) -> AsyncIterator[httpx2.AsyncClient]:
+    renderer = Renderer(TEMPLATES, world.settings, mac=world.ring.pseudonyms.mac)
+    app = frame(world.consent.routes(renderer, someone), world.settings, renderer=renderer)
+    headers = {"accept-language": "en", "origin": world.settings.issuer, "sec-fetch-site": "same-origin"}
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url=world.settings.issuer, headers=headers) as client:
+        yield client
+
+
+def form(world: World) -> dict[str, str]:
+    return {"csrf_token": csrf.token(SESSION, world.ring.pseudonyms.mac)}
+
+
+@pytest.mark.parametrize("path", ["/my", "/my/consents", "/my/history", "/my/consents/x", "/my/receipts/x"])
+async def test_without_a_session_one_logs_in_first_and_comes_back(
+    browser: httpx2.AsyncClient, someone: Someone, path: str
+) -> None:
+    someone.citizen = None
+
+    response = await browser.get(path)
+
+    assert (response.status_code, response.headers["location"]) == (303, f"/login?to={path}")
+
+
+async def test_withdrawing_is_two_steps_from_the_list_and_ends_it(
+    world: World, anna: str, browser: httpx2.AsyncClient
+) -> None:
+    """C-06: list → consent → stop."""
+    recorded = await world.give(anna)
+    consent_id = recorded.consents[1]
+    sub = world.sub(anna)
+    asked = Asked("municipality", "housing-benefit", ("income",), "tax-authority")
+    await world.database.write(lambda c: world.registry.permit_unit(c, asked, sub))
+
+    assert f"/my/consents/{consent_id}" in (await browser.get("/my/consents")).text
+    assert f"/my/consents/{consent_id}/withdraw" in (await browser.get(f"/my/consents/{consent_id}")).text
+    done = await browser.post(f"/my/consents/{consent_id}/withdraw", data=form(world))
+    after = await browser.get(done.headers["location"])
+
+    assert done.status_code == 303
+    assert "This has stopped" in after.text
+    assert "One use was already under way" in after.text
+    assert (await world.registry.consent(consent_id, anna)).state == "withdrawn"
+
+
+async def test_without_the_forms_token_nothing_ends(world: World, anna: str, browser: httpx2.AsyncClient) -> None:
+    """C-04."""
+    recorded = await world.give(anna)
+
+    response = await browser.post(f"/my/consents/{recorded.consents[0]}/withdraw", data={"csrf_token": "x"})
+
+    assert response.status_code in (400, 403)
+    assert (await world.registry.consent(recorded.consents[0], anna)).state == "given"
+
+
+async def test_anothers_consent_is_not_there(world: World, browser: httpx2.AsyncClient) -> None:
+    """T-43."""
+    recorded = await world.give(world.citizen("bert"))
+    consent_id = recorded.consents[0]
+
+    for path in (f"/my/consents/{consent_id}", f"/my/consents/{consent_id}/withdraw", f"/my/receipts/{consent_id}"):
+        assert (await browser.get(path)).status_code == 404
+    done = await browser.post(f"/my/consents/{consent_id}/withdraw", data=form(world))
+    assert done.status_code == 404
+    assert (await world.registry.consent(consent_id, world.citizen("bert"))).state == "given"
+
+
+async def test_the_history_has_every_line_once_over_its_pages(
+    world: World, anna: str, browser: httpx2.AsyncClient
+) -> None:
+    await world.give(anna, income=False)
+    for _ in range(30):
+        world.clock.advance(61)
+        await world.registry.release(
+            citizen=anna, agency="municipality", purpose="housing-benefit", categories=frozenset({"address", "name"})
+        )
+
+    seen, path = 0, "/my/history"
+    while path:
+        page = (await browser.get(path)).text
+        seen += len(re.findall(r"Municipality", page.split("</form>", 1)[1]))
+        found = re.search(r'href="(/my/history\?[^"]*before=[^"]+)"', page)
+        path = found[1].replace("&amp;", "&") if found else ""
+
+    assert seen >= 60
+    assert (await browser.get("/my/history?decision=denied")).status_code == 200
+    assert (await browser.get("/my/history?before=1")).status_code == 400
+
+
+async def test_every_reason_and_every_legal_basis_has_its_words(
+    world: World, anna: str, browser: httpx2.AsyncClient
+) -> None:
+    """Each way in which a use can be allowed or denied, on one page."""
+    recorded = await world.give(anna, income=False)
+    await world.registry.meet(citizen=anna, agency="tax-authority")
+
+    async def use(agency: str, purpose: str, category: str, source: str = "population-register") -> None:
+        asked = Asked(agency, purpose, (category,), source)
+        sub = world.sub(anna, agency)
+        await world.database.write(lambda c: world.registry.permit_unit(c, asked, sub))
+
+    await use("municipality", "housing-benefit", "address")
+    await use("municipality", "housing-benefit", "income", "tax-authority")
+    await use("municipality", "housing-benefit", "name")
+    await use("municipality", "housing-benefit", "address", "tax-authority")
+    await use("municipality", "nothing", "address")
+    await use("tax-authority", "tax-return", "name")
+    await world.registry.withdraw(recorded.consents[0], anna)
+    await use("municipality", "housing-benefit", "address")
+    world.publish({**world.documents["purposes"][0], "statute": "another"})
+    await use("municipality", "housing-benefit", "income", "tax-authority")
+
+    for path in ("/", "/my", "/my/consents", "/my/history"):
+        for language in ("en", "nl"):
+            response = await browser.get(path, headers={"accept-language": language})
+            assert response.status_code == 200, path
+
+
+async def test_the_receipt_is_a_file_of_its_own(world: World, anna: str, browser: httpx2.AsyncClient) -> None:
+    recorded = await world.give(anna)
+
+    response = await browser.get(f"/my/receipts/{recorded.consents[0]}")
+
+    assert response.headers["content-type"] == "application/jwt"
+    assert response.headers["content-disposition"].startswith("attachment")
+    assert response.text.count(".") == 2
