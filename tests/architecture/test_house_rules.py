@@ -1,0 +1,46 @@
+"""What must agree with what: tables with migrations, Dutch with English, the settings page with the settings."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from base.i18n.extract import SERVICES, faults
+from idp.citizens import generator
+from regie.settings_page import page
+from tests.fixtures.house import Backend
+
+HERE = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.mark.parametrize("service", ["idp", "consent"])
+def test_models_and_migrations_agree(backend: Backend, service: str) -> None:
+    metadata = import_module(f"{service}.store.tables").metadata
+
+    differences = backend.open(service).read_now(
+        lambda c: compare_metadata(MigrationContext.configure(c, opts={"compare_type": True}), metadata)
+    )
+
+    # The version table and the lock of concurrent starts are the migrations' own.
+    own = [one for one in differences if not (one[0] == "remove_table" and one[1].name == "migrating")]
+    assert own == []
+
+
+@pytest.mark.parametrize("service", list(SERVICES))
+def test_nothing_is_untranslated(service: str) -> None:
+    assert list(faults(service)) == []
+
+
+def test_the_settings_page_is_the_settings() -> None:
+    assert (HERE / "docs" / "settings.md").read_text() == page()
+
+
+def test_the_sample_is_the_generators(tmp_path: Path) -> None:
+    with (tmp_path / "sample.csv").open("w", newline="") as file:
+        generator.write_csv(generator.people(1000), file)
+
+    assert (tmp_path / "sample.csv").read_bytes() == (HERE / "idp" / "citizens" / "sample-1000.csv").read_bytes()
