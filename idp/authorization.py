@@ -5,6 +5,7 @@ The checks are one table; a request that was pushed and one that was not go thro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from idp.sessions import Session
 from idp.store.grants import Pending
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 MAX_SCOPE, MAX_VALUE = 1_000, 2_000
 PATH_AUTHORIZE = "/oauth2/authorize"
 LOGIN, ASK, DONE = "login", "ask", "done"
@@ -83,6 +85,11 @@ def _lengths(_client: Client, form: Form) -> None:
         raise OAuthError("invalid_request", "A parameter is too long.")
 
 
+def _dpop_jkt(_client: Client, form: Form) -> None:
+    if "dpop_jkt" in form and not _THUMBPRINT.match(form["dpop_jkt"]):
+        raise OAuthError("invalid_request", "dpop_jkt must be a SHA-256 thumbprint (RFC 9449 section 10).")
+
+
 def _prompt(_client: Client, form: Form) -> None:
     prompts = set(form.get("prompt", "").split())
     if not prompts <= PROMPTS or ("none" in prompts and len(prompts) > 1):
@@ -104,7 +111,7 @@ def _claims(_client: Client, form: Form) -> None:
 
 
 CHECKS: tuple[Callable[[Client, Form], None], ...] = (
-    _response_type, _response_mode, _request_objects, _pkce, _scope, _nonce, _lengths, _prompt, _max_age, _details,
+    _response_type, _response_mode, _request_objects, _pkce, _scope, _nonce, _lengths, _dpop_jkt, _prompt, _max_age, _details,
     _claims,
 )  # fmt: skip
 """Each raises OAuthError; all run at /par and at /authorize."""
@@ -123,6 +130,9 @@ def read_claims(text: str | None) -> dict[str, Any]:
         claims = msgspec.json.decode(text[:8_192], type=dict[str, dict[str, dict[str, Any] | None]])
     except (msgspec.DecodeError, RecursionError):
         raise OAuthError("invalid_request", "claims is not as OpenID Connect Core section 5.5 has it.") from None
+    acr = claims.get("id_token", {}).get("acr") or {}
+    if not isinstance(acr.get("values", []), list):
+        raise OAuthError("invalid_request", "The values of acr must be a list.")
     return {name: claims[name] for name in ("userinfo", "id_token") if name in claims}
 
 

@@ -11,4 +11,4 @@ CLAIM_SCOPES = {
 }
 """OpenID Connect Core section 5.4, narrowed: a scope asks for one category of the catalogue. `profile` is the name."""
 
-SCOPES = ("openid", "offline_access", *CLAIM_SCOPES, *CONSENT_SCOPES)
+SCOPES = ("openid", *CLAIM_SCOPES, *CONSENT_SCOPES)

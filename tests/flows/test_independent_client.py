@@ -165,6 +165,9 @@ class TestBaselineClient:
             ({"response_mode": "fragment"}, "invalid_request"),
             ({"authorization_details": "[]"}, "invalid_authorization_details"),
             ({"claims": "{"}, "invalid_request"),
+            ({"claims": '{"id_token":{"acr":{"values":5}}}'}, "invalid_request"),
+            ({"dpop_jkt": "x" * 50}, "invalid_request"),
+            ({"scope": "openid offline_access"}, "invalid_scope"),
             ({"acr_values": "http://eidas.europa.eu/LoA/high", "prompt": "none"}, "login_required"),
         ],
     )
