@@ -10,7 +10,8 @@ from argon2.low_level import Type
 
 from base.limits import Slots
 
-MIN_LENGTH, MIN_LENGTH_ALONE, MAX_LENGTH = 8, 15, 256
+MIN_LENGTH, MAX_LENGTH = 15, 256
+"""Characters. 15, as a password may be all there is until a code app is set up (NIST SP 800-63B section 3.1.1.2)."""
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, salt_len=16, type=Type.ID)
 _NOBODY = _HASHER.hash("nobody has this password, but trying it takes as long")
 _COMMON = frozenset(
@@ -34,10 +35,10 @@ def normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password[: MAX_LENGTH + 1])
 
 
-def weakness(password: str, *, username: str, with_second_factor: bool) -> str | None:
+def weakness(password: str, *, username: str) -> str | None:
     """Why a new password will not do (`short`, `long`, `common`, `name`), or None. No rules on kinds of characters."""
     text = normal(password)
-    if len(text) < (MIN_LENGTH if with_second_factor else MIN_LENGTH_ALONE):
+    if len(text) < MIN_LENGTH:
         return "short"
     if len(text) > MAX_LENGTH:
         return "long"

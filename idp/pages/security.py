@@ -27,7 +27,7 @@ from idp.sessions import Session
 
 FRESH = timedelta(minutes=10)
 WEAK = {
-    "short": N_("This password is too short. Take at least 8 characters; four words are a good password."),
+    "short": N_("This password is too short. Take at least 15 characters; four words are a good password."),
     "long": N_("This password is too long. Take at most 256 characters."),
     "common": N_("Too many people use this password. Choose another one."),
     "name": N_("Do not use your user name in your password."),
@@ -276,7 +276,7 @@ def _weak(form: Form) -> dict[str, str]:
     username = form.get("username", "").strip()
     if not 3 <= len(username) <= 60 or not username.replace("-", "").replace(".", "").replace("_", "").isalnum():
         return {"username": NAME}
-    reason = password.weakness(form.get("password", ""), username=username, with_second_factor=True)
+    reason = password.weakness(form.get("password", ""), username=username)
     return {"password": WEAK[reason]} if reason is not None else {}
 
 
