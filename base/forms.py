@@ -19,7 +19,7 @@ from starlette.requests import Request
 
 from base.problems import Problem
 
-MAX_BODY = 64 * 1024
+MAX_BODY = 128 * 1024  # twice what the longest body of the API takes when every character is escaped
 """Bytes of a body."""
 MAX_FIELDS = 100
 MAX_DEPTH = 20

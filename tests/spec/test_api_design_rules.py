@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from base.forms import MAX_BODY
+
 if TYPE_CHECKING:
     from tests.fixtures.registry import World
 
@@ -168,7 +170,7 @@ class TestErrors:
 
     async def test_a_body_above_the_limit_is_413(self, world: World) -> None:
         async with world.client() as client:
-            response = await client.post(f"{BASE}/checks", json={"sub": "a" * 70_000})
+            response = await client.post(f"{BASE}/checks", json={"sub": "a" * MAX_BODY})
 
         assert response.status_code == 413
 
