@@ -1,0 +1,160 @@
+"""A passkey in a real browser with a virtual authenticator: registered, used at two agencies, refused without the person."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idp.authenticators.totp import code_at
+from regie.demo.seed import LOGINS
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: install the package chromium"),
+]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+PROVIDER, MUNICIPALITY, INSURER = "http://localhost:8000", "http://localhost:8001", "http://localhost:8002"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    data = str(tmp_path_factory.mktemp("demo") / "data")
+    command = [sys.executable, "-m", "regie.cli", "demo", "--data-dir", data]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        if not any("Ctrl-C" in line for line in process.stdout):
+            pytest.fail("the demo did not start: are the ports 8000 to 8003 free?")
+        yield
+    finally:
+        process.terminate()
+        process.stdout.close()
+        process.wait(15)
+
+
+@pytest.fixture
+def page(demo: None) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser.new_context(viewport={"width": 360, "height": 740}, locale="nl-NL").new_page()
+        browser.close()
+
+
+def log_in(page: Any, number: int, address: str) -> None:
+    """With user name, password and code."""
+    username, password, secret = LOGINS[number]
+    page.goto(address)
+    page.fill("#field-username", username)
+    page.fill("#field-password", password)
+    page.click("text=Verder")
+    page.fill("#field-code", code_at(secret, datetime.now(UTC)))
+    page.click("main button[type=submit]")
+
+
+def test_a_passkey_is_registered_used_at_two_agencies_and_needs_the_person(page: Any) -> None:
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    options |= {"isUserVerified": True, "automaticPresenceSimulation": True}
+    authenticator = devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+
+    log_in(page, 0, f"{PROVIDER}/login?to=/my/logins")
+    page.fill("#field-label", "Telefoon")
+    page.click("#passkey-register")
+    page.wait_for_url("**/my/logins?added=1")
+    assert "Telefoon" in page.text_content("main")
+    page.click("text=Uitloggen")
+
+    page.goto(f"{MUNICIPALITY}/login")
+    page.click("#passkey-login")
+    page.wait_for_url("**/ask?**")
+    page.check("input[name=address][value=allow]")
+    page.check("input[name=income][value=deny]")
+    page.click("text=Mijn antwoorden bevestigen")
+    page.wait_for_url(f"{MUNICIPALITY}/**")
+    page.goto(f"{INSURER}/login")
+    page.wait_for_url("**/ask?**")
+
+    page.goto(f"{PROVIDER}/my")
+    page.click("text=Uitloggen")
+    devtools.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
+    page.goto(f"{PROVIDER}/login")
+    page.click("#passkey-login")
+    page.wait_for_selector("#passkey-message:not(:empty)")
+    assert page.url == f"{PROVIDER}/login"
+
+
+def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -> None:
+    source = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+    if not source.is_file():
+        pytest.skip("the packages of tests/browser are not installed (npm ci)")
+    axe = source.read_text()
+    seen: dict[str, list[str]] = {}
+
+    def look(name: str) -> None:
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            # Under our Content-Security-Policy a script tag would be refused; evaluating is not.
+            page.evaluate(axe + ";0")
+            rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+            found = page.evaluate("rules => axe.run(rules)", rules)["violations"]
+            if found:
+                seen[f"{name} {scheme}"] = [
+                    f"{one['id']}: {node['html'][:120]} {node['failureSummary']}"
+                    for one in found
+                    for node in one["nodes"]
+                ]
+        page.set_viewport_size({"width": 320, "height": 700})
+        if page.evaluate("document.documentElement.scrollWidth") > 320:
+            seen[f"{name} at 320 px"] = ["scrolls sideways"]
+        page.set_viewport_size({"width": 360, "height": 740})
+
+    username, password, secret = LOGINS[1]
+    for path in ("/", "/enrol", "/nowhere", "/login"):
+        page.goto(PROVIDER + path)
+        look(path)
+    page.goto(f"{MUNICIPALITY}/login")
+    page.fill("#field-username", username)
+    page.fill("#field-password", password)
+    page.click("text=Verder")
+    look("code")
+    page.fill("#field-code", code_at(secret, datetime.now(UTC)))
+    page.click("main button[type=submit]")
+    look("/ask")
+    page.click("text=Mijn antwoorden bevestigen")
+    look("/ask with errors")
+    page.check("input[name=address][value=allow]")
+    page.check("input[name=income][value=deny]")
+    page.click("text=Mijn antwoorden bevestigen")
+    page.wait_for_url(f"{MUNICIPALITY}/**")
+    for path in (
+        "/my",
+        "/my/consents",
+        "/my/history",
+        "/my/logins",
+        "/my/logins/password",
+        "/my/logins/totp",
+        "/my/sessions",
+        "/oauth2/logout",
+    ):
+        page.goto(PROVIDER + path)
+        look(path)
+    page.goto(f"{PROVIDER}/my/consents")
+    page.click("a[href$='/withdraw']")
+    look("withdraw")
+    page.click("form[action$='/withdraw'] button")
+    look("consent")
+
+    assert not seen, json.dumps(seen, indent=1)
