@@ -12,6 +12,7 @@ from typing import Any
 
 from base.clock import Clock
 from base.database import Connection, Database
+from base.database.together import Together
 from base.settings import Settings
 from consent import checks, history, permits, questions, receipts, records
 from consent.catalogue import Catalogue
@@ -22,7 +23,7 @@ from consent.interface import PermitRefused, PersonalDataUse, Question, Recorded
 from consent.permits import Asked, Outcome
 from consent.records import Withdrawn
 from consent.store import catalogue as catalogue_store
-from consent.store import notices, subjects, uses
+from consent.store import checking, notices, subjects, uses
 from consent.store import records as record_store
 from consent.store.records import Record
 from consent.store.uses import Use
@@ -46,6 +47,14 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """The register at one moment: the catalogue, and the answers of the citizens that were asked about."""
+
+    catalogue: Catalogue
+    rows: checking.Seen
+
+
+@dataclass(frozen=True, slots=True)
 class Permitted:
     """`permit`: the signed JWT, when allowed."""
 
@@ -61,6 +70,7 @@ class Registry:
         self._issuer = settings.issuer
         self._permit_s = settings.permit_s
         self._catalogue: Catalogue | None = None
+        self._seeing = Together(database, self._see, checking.MOST)
 
     # The door
 
@@ -141,19 +151,28 @@ class Registry:
         self, *, agency: str, sub: str, purpose: str, data: Sequence[str], version: float | None = None
     ) -> Checked:
         """A decision now. It releases nothing and leaves no trace: only a permit does. AgencySuspended."""
-        now = self.clock.now()
+        seen = await self._seeing.ask((agency, sub))
+        catalogue, now = seen.catalogue, self.clock.now()
+        if not catalogue.is_active(agency):
+            raise AgencySuspended(agency)
+        answers = seen.rows.answers.get((sub, purpose), {})
+        decision = checks.decide(catalogue, agency, purpose, data, answers, now, version=version)
+        known = sub in seen.rows.citizens
+        return Checked(decision if known else checks.of_nobody(decision), seen.rows.revision, now)
 
-        def read(connection: Connection) -> Checked:
-            citizen, catalogue_revision, revision, answers = record_store.check(connection, agency, sub, purpose)
+    def _see(self, connection: Connection, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Seen]:
+        """What checks that wait together need: one statement for each agency among them."""
+        subs: dict[str, list[str]] = {}
+        for agency, sub in asked:
+            subs.setdefault(agency, []).append(sub)
+        found = {}
+        for agency, of_agency in subs.items():
+            rows = checking.see(connection, agency, of_agency)
             catalogue = self._catalogue
-            if catalogue is None or catalogue.revision != catalogue_revision:
+            if catalogue is None or catalogue.revision != rows.catalogue:
                 catalogue = self._catalogue = catalogue_store.load(connection)
-            if not catalogue.is_active(agency):
-                raise AgencySuspended(agency)
-            decision = checks.decide(catalogue, agency, purpose, data, answers, now, version=version)
-            return Checked(decision if citizen is not None else checks.of_nobody(decision), revision, now)
-
-        return await self.database.read(read)
+            found.update(dict.fromkeys(((agency, sub) for sub in of_agency), _Seen(catalogue, rows)))
+        return found
 
     def permit_unit(self, connection: Connection, asked: Asked, sub: str) -> Permitted:
         """Decide, record and sign; inside the caller's unit of work. The permit must not leave before its commit."""

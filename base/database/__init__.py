@@ -49,8 +49,17 @@ class Database:
     async def read(self, unit: Callable[[Connection], T]) -> T:
         """A bounded read by an index. On SQLite it runs at once (32 µs against 150 for a hop to a thread)."""
         if self._is_sqlite:
-            return unit(self._reader())
+            return self.read_at_once(unit)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.read_now, unit)
+
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether a bounded read runs on the caller's thread (SQLite)."""
+        return self._is_sqlite
+
+    def read_at_once(self, unit: Callable[[Connection], T]) -> T:
+        """As `read`, without waiting: on SQLite, on the event loop's thread."""
+        return unit(self._reader())
 
     async def scan(self, unit: Callable[[Connection], T]) -> T:
         """A read that may be long: always in a thread."""

@@ -68,17 +68,27 @@ class Refusals:
             return PlainTextResponse(f"{problem.title} ({request_id(request)})", problem.status, problem.headers)
         return self.renderer.error(request, problem, request_id(request))
 
-    async def on_problem(self, request: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        return self.answer(request, error)
+    def problem(self, error: Exception) -> Problem | None:
+        """What an exception of an endpoint means to the caller; None for an accident."""
+        if isinstance(error, Problem):
+            return error
+        if isinstance(error, Busy):
+            # More waits than will be served in time: refused at once, and nothing was done.
+            return Problem(503, headers={"retry-after": "1"}, error="temporarily_unavailable")
+        if isinstance(error, HTTPException):
+            # Its detail is not repeated.
+            return Problem(
+                error.status_code, headers={name.lower(): value for name, value in (error.headers or {}).items()}
+            )
+        return None
 
-    async def on_http(self, request: Request, error: Exception) -> Response:
-        """Starlette's own refusals: unknown address, wrong method. Its detail is not repeated."""
-        assert isinstance(error, HTTPException)
-        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-        if error.status_code == 405:
-            headers["allow"] = ", ".join(allowed(request))
-        return self.answer(request, Problem(error.status_code, headers=headers))
+    async def on_problem(self, request: Request, error: Exception) -> Response:
+        """Ours, the database's when it is busy, and Starlette's own: unknown address, wrong method."""
+        problem = self.problem(error)
+        assert problem is not None
+        if problem.status == 405:
+            problem.headers["allow"] = ", ".join(allowed(request))
+        return self.answer(request, problem)
 
     async def on_invalid(self, request: Request, error: Exception) -> Response:
         """FastAPI's validation: 400 here, never 422 (Dutch API Design Rules); the input is not repeated."""
@@ -89,10 +99,6 @@ class Refusals:
         ]
         return self.answer(request, Problem(400, errors=errors))
 
-    async def on_busy(self, request: Request, _error: Exception) -> Response:
-        """More waits than will be served in time: refused at once, and nothing was done."""
-        return self.answer(request, Problem(503, headers={"retry-after": "1"}, error="temporarily_unavailable"))
-
     async def on_accident(self, request: Request, _error: Exception) -> Response:
         """Anything unforeseen; the frame logs it."""
         return self.answer(request, Problem(500, error="server_error"))
@@ -102,10 +108,9 @@ def install(app: Starlette, renderer: Renderer | None) -> None:
     """Give an application (or one mounted inside another) our forms of refusal; a trailing slash is 404."""
     refusals = Refusals(renderer)
     app.router.redirect_slashes = False
-    app.add_exception_handler(Problem, refusals.on_problem)
-    app.add_exception_handler(HTTPException, refusals.on_http)
+    for kind in (Problem, HTTPException, Busy):
+        app.add_exception_handler(kind, refusals.on_problem)
     app.add_exception_handler(RequestValidationError, refusals.on_invalid)
-    app.add_exception_handler(Busy, refusals.on_busy)
     app.add_exception_handler(Exception, refusals.on_accident)
 
 

@@ -22,13 +22,15 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from base.forms import MAX_BODY
 from base.problems import API_VERSION, Problem
+from base.web import dispatch
 from base.web.cached import Cached, unchanged
+from base.web.dispatch import Endpoint
 from base.web.errors import REQUEST_ID, Refusals, install
 from base.web.headers import RawHeaders, security_headers
 
@@ -60,14 +62,15 @@ def frame(
     `cached`: documents by path. With a `renderer`, its static files and its language switch are served too.
     """
     inner = Starlette(routes=list(app)) if isinstance(app, Sequence) else app
-    documents = dict(cached or {})
+    documents, endpoints = dict(cached or {}), {}
     if isinstance(inner, Starlette):
         install(inner, renderer)
         if renderer is not None:
             inner.router.routes.extend(renderer.routes())
+        endpoints = dispatch.table(inner.router.routes)
     if renderer is not None:
         documents.update(renderer.static_files)
-    return Frame(inner, settings, documents, Refusals(renderer), body_limit)
+    return Frame(inner, settings, documents, endpoints, Refusals(renderer), body_limit)
 
 
 class Frame:
@@ -76,11 +79,13 @@ class Frame:
         app: ASGIApp,
         settings: Settings,
         cached: dict[str, Cached],
+        endpoints: dict[tuple[str, str], Endpoint],
         refusals: Refusals,
         body_limit: int,
     ) -> None:
         self.app = app
         self.cached = cached
+        self.endpoints = endpoints
         self.refusals = refusals
         self.body_limit = body_limit
         self.hosts = frozenset(_hosts(settings.issuer))
@@ -170,19 +175,27 @@ class Frame:
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(self, scope, receive, send)
-        problem = Problem(500, error="server_error")
+        endpoint = self.endpoints.get((scope["method"], scope["path"]))
+        problem: Problem | None = None
         try:
-            await self.app(scope, exchange.receive, exchange.send)
-        except Problem as error:
-            problem = error
+            if endpoint is None:
+                await self.app(scope, exchange.receive, exchange.send)
+            else:
+                response = await endpoint(Request(scope, exchange.receive))
+                await response(scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            return
         except Exception as error:  # noqa: BLE001 - the last resort: nothing of it may reach the caller
-            _log(error, scope[REQUEST_ID])
+            problem = self.refusals.problem(error)
+            if problem is None:
+                _log(error, scope[REQUEST_ID])
         if exchange.started:
             return
         if exchange.too_large:
             # What is left of the body would be read as the next request.
             problem = Problem(413, headers={"connection": "close"})
             exchange.too_large = False
+        problem = problem or Problem(500, error="server_error")
         await self.refusals.answer(Request(scope), problem)(scope, receive, exchange.send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:

@@ -30,7 +30,7 @@ def routes(registry: Registry, callers: Callers) -> list[Route]:
             raise Problem(403, "This agency takes no part at present.") from None
         decision = checked.decision
         items = [CheckItem(one.category, one.decision, one.reason, one.consent) for one in decision.items]  # type: ignore[arg-type]  # the same two words
-        at = checked.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        at = checked.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
         return answer(CheckAnswer(decision.decision, decision.reason, items, checked.revision, at))  # type: ignore[arg-type]  # as above
 
     return [Route("/consent/v1/checks", check, methods=["POST"])]

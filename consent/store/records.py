@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, insert, literal, select, update
 from base.database import Connection
 from base.database.types import Instant
 from consent.checks import Answer
-from consent.store.tables import catalogue, consent, consent_event, subject
+from consent.store.tables import consent, consent_event
 
 _KEY = (
     consent.c.citizen == bindparam("p_citizen"),
@@ -23,28 +23,6 @@ _ANSWERS = select(
     consent.c.category, consent.c.id, consent.c.state, consent.c.purpose_version, consent.c.expires_at
 ).where(*_KEY)
 _ANSWERS_LOCKED = _ANSWERS.with_for_update()
-_CHECK = (
-    select(
-        subject.c.citizen,
-        select(catalogue.c.revision).scalar_subquery().label("catalogue"),
-        select(func.max(consent_event.c.seq)).scalar_subquery().label("revision"),
-        consent.c.category,
-        consent.c.id,
-        consent.c.state,
-        consent.c.purpose_version,
-        consent.c.expires_at,
-    )
-    .select_from(
-        subject.outerjoin(
-            consent,
-            (consent.c.citizen == subject.c.citizen)
-            & (consent.c.agency == subject.c.agency)
-            & (consent.c.purpose == bindparam("p_purpose"))
-            & consent.c.current,
-        )
-    )
-    .where(subject.c.agency == bindparam("p_agency"), subject.c.sub == bindparam("p_sub"))
-)
 _REVISION = select(func.max(consent_event.c.seq))
 _EVENT = insert(consent_event).returning(consent_event.c.seq)
 
@@ -67,17 +45,6 @@ class Record:
     notice_hash: str
     language: str
     seq: int
-
-
-def check(
-    connection: Connection, agency: str, sub: str, purpose: str
-) -> tuple[str | None, int, int, dict[str, Answer]]:
-    """All that a check needs, in one query: citizen, catalogue revision, revision, answers by category."""
-    rows = connection.execute(_CHECK, {"p_agency": agency, "p_sub": sub, "p_purpose": purpose}).all()
-    if not rows:
-        return None, connection.execute(select(catalogue.c.revision)).scalar() or 0, revision(connection), {}
-    answers = {row[3]: Answer(row[4], row[5], row[6], row[7]) for row in rows if row[3] is not None}
-    return rows[0][0], rows[0][1] or 0, rows[0][2] or 0, answers
 
 
 def answers(
