@@ -1,0 +1,222 @@
+"""kill -9 of the server under load, at random moments: what was acknowledged is there, and nothing is half there.
+
+The servers, pages and tokens are real. Each citizen walks: consent on the asking page, then withdrawal of both; an
+agency asks for permits meanwhile. What a client was told is written down; after each kill the database must agree.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy.engine import make_url
+
+from base.settings import Settings
+from bench.world import Agency, Citizen, fill
+from consent.store.tables import consent, consent_event, data_use, leaf_salt, pending_leaf, permit
+
+HERE = Path(__file__).resolve().parent.parent.parent
+WALKERS = 4
+ROUNDS = {"sqlite": 100, "postgresql": 20}
+_ITEM = re.compile(r'href="/my/consents/([A-Za-z0-9_-]{22})/withdraw"')
+_CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+@dataclass
+class House:
+    """A server that can be killed, and its database from outside."""
+
+    settings: Settings
+    environment: dict[str, str]
+    engine: Engine
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "regie.cli", "serve"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, env=self.environment, cwd=HERE, start_new_session=True, **quiet)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                if httpx2.get(f"{self.settings.issuer}/health/ready", timeout=5).status_code == 200:
+                    return
+            except httpx2.HTTPError:
+                time.sleep(0.02)
+        raise AssertionError("the server did not start again")
+
+    def kill(self) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+
+@dataclass
+class Walker:
+    """One citizen and what he was told. `sent`: he asked for it; `told`: he was answered that it is so."""
+
+    citizen: Citizen
+    sub: str = ""
+    given_sent: int = 0
+    given_told: int = 0
+    withdrawal_sent: set[str] = field(default_factory=set)
+    withdrawal_told: set[str] = field(default_factory=set)
+
+    def walk(self) -> None:
+        """Consent to both, then withdraw both; until the server is gone."""
+        http, issuer = self.citizen.http, self.citizen.agency.issuer
+        while True:
+            for item in _ITEM.findall(http.get(f"{issuer}/my/consents?show=active").raise_for_status().text):
+                page = http.get(f"{issuer}/my/consents/{item}/withdraw").raise_for_status()
+                form = {"csrf_token": _CSRF.findall(page.text)[-1]}
+                self.withdrawal_sent.add(item)
+                assert http.post(f"{issuer}/my/consents/{item}/withdraw", data=form).status_code == 303
+                self.withdrawal_told.add(item)
+            self.consent(http)
+
+    def consent(self, http: httpx2.Client) -> None:
+        self.given_sent += 1
+        self.citizen.code()
+        self.given_told += 1
+
+
+@dataclass
+class Service:
+    """An agency that asks for permits. `permits`: those it holds."""
+
+    agency: Agency
+    permits: set[str] = field(default_factory=set)
+
+    def ask(self, http: httpx2.Client, sub: str) -> httpx2.Response:
+        headers, body = self.agency.form("/oauth2/token", grant_type="client_credentials")
+        tokens = http.post(f"{self.agency.issuer}/oauth2/token", headers=headers, content=body).raise_for_status()
+        asked = {"sub": sub, "purpose": "housing-benefit", "data": ["address"], "source": "population-register"}
+        bearer = {"authorization": f"Bearer {tokens.json()['access_token']}"}
+        answer = http.post(f"{self.agency.issuer}/consent/v1/permits", json=asked, headers=bearer)
+        if answer.status_code == 201:
+            self.permits.add(answer.json()["permitId"])
+        else:
+            assert answer.status_code == 403, answer.text
+        return answer
+
+    def work(self, subs: list[str]) -> None:
+        with httpx2.Client(timeout=10) as http:
+            while True:
+                self.ask(http, random.choice(subs))
+
+
+def _until_killed(work: Any, killed: threading.Event, failures: list[BaseException]) -> None:
+    try:
+        work()
+    except httpx2.TransportError as error:
+        # The server is gone: a request may be lost, but only because of the kill.
+        if not killed.wait(5):
+            failures.append(error)
+    except BaseException as error:  # noqa: BLE001 - a thread's failure is the test's
+        failures.append(error)
+
+
+@pytest.fixture(params=[pytest.param(one, marks=pytest.mark.xdist_group(f"kill {one}")) for one in ROUNDS])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    port = 18700 + list(ROUNDS).index(request.param)
+    values: dict[str, Any] = {"development": True, "port": port, "data_dir": tmp_path / "data"}
+    if request.param == "postgresql":
+        values |= {"database_url": request.getfixturevalue("new_postgresql_database")(f"kill{port}"), "workers": 2}
+    settings = Settings(**values)
+    environment = {**os.environ, **{f"REGIE_{name.upper()}": str(value) for name, value in values.items()}}
+    if request.param == "postgresql":
+        engine = create_engine(make_url(values["database_url"]), connect_args={"options": "-csearch_path=consent"})
+    else:
+        engine = create_engine(f"sqlite:///file:{tmp_path}/data/consent.db?mode=ro&uri=true")
+    made = House(settings, environment, engine)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.kill()
+    engine.dispose()
+
+
+def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
+    agencies = fill(house.settings)
+    house.start()
+    walkers = [Walker(Citizen(agencies["fapi2"], number)) for number in range(WALKERS)]
+    for walker in walkers:
+        walker.sub = walker.citizen.whole_flow()["sub"]
+        walker.given_sent = walker.given_told = 1
+    service = Service(agencies["baseline"])
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+
+    for _ in range(ROUNDS["sqlite" if house.settings.is_sqlite else "postgresql"]):
+        killed, failures = threading.Event(), []
+        works = [one.walk for one in walkers] + [lambda: service.work([one.sub for one in walkers])]
+        threads = [threading.Thread(target=_until_killed, args=(work, killed, failures)) for work in works]
+        for thread in threads:
+            thread.start()
+        time.sleep(chance.uniform(0.02, 0.5))
+        house.kill()
+        killed.set()
+        for thread in threads:
+            thread.join(20)
+        assert failures == []
+        house.start()
+        _check(house, walkers, service)
+
+    assert sum(one.given_told for one in walkers) > ROUNDS["postgresql"]
+    assert sum(len(one.withdrawal_told) for one in walkers) > ROUNDS["postgresql"]
+    assert len(service.permits) > ROUNDS["postgresql"]
+
+
+def _check(house: House, walkers: list[Walker], service: Service) -> None:
+    with house.engine.connect() as connection:
+        rows = {row.id: row for row in connection.execute(select(consent))}
+        events = connection.execute(select(consent_event).order_by(consent_event.c.seq)).all()
+        uses = connection.execute(select(data_use)).all()
+        permits = {row.id for row in connection.execute(select(permit.c.id))}
+        leaves = Counter(connection.execute(select(pending_leaf.c.hash)).scalars())
+        salts = set(connection.execute(select(leaf_salt.c.leaf)).scalars())
+        if house.settings.is_sqlite:
+            assert connection.exec_driver_sql("pragma integrity_check").scalar() == "ok"
+        waiting = connection.execute(select(func.count()).select_from(pending_leaf)).scalar_one()
+
+    # Nothing is half there: event, projection and leaf; use, permit and leaf.
+    given = [event for event in events if event.type == "given"]
+    withdrawn = {event.consent for event in events if event.type == "withdrawn"}
+    assert {event.consent for event in events} == set(rows)
+    assert {row.id for row in rows.values() if row.state == "withdrawn"} == withdrawn
+    assert set(Counter((event.citizen, event.at) for event in given).values()) <= {2}, "half an answer"
+    assert {use.permit for use in uses if use.decision == "allowed"} == permits
+    hashes = [event.leaf for event in events] + [use.leaf for use in uses]
+    assert set(hashes) <= set(leaves)
+    assert len(set(hashes)) == len(hashes)
+    assert set(leaves) == salts
+    assert waiting == len(salts)
+
+    # What was told is so, and nothing that was never asked for.
+    assert service.permits <= permits
+    for walker in walkers:
+        mine = {event.citizen for event in events if event.consent in walker.withdrawal_sent}
+        assert walker.withdrawal_told <= withdrawn
+        for citizen in mine:
+            answers = sum(event.citizen == citizen for event in given) // 2
+            assert walker.given_told <= answers <= walker.given_sent
+            assert {event.consent for event in events if event.citizen == citizen and event.type == "withdrawn"} <= (
+                walker.withdrawal_sent
+            )
+            # An acknowledged withdrawal is final: no permit while nothing is given.
+            current = [row for row in rows.values() if row.citizen == citizen and row.current]
+            if all(row.state == "withdrawn" for row in current):
+                with httpx2.Client(timeout=10) as http:
+                    assert service.ask(http, walker.sub).status_code == 403
