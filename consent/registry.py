@@ -240,7 +240,7 @@ class Registry:
     async def recipients(self, citizen: str) -> list[str]:
         return await self.database.read(lambda c: uses.recipients(c, citizen))
 
-    async def last_uses(self, citizen: str) -> dict[tuple[str, str], datetime]:
+    async def last_uses(self, citizen: str) -> dict[tuple[str, str, str], datetime]:
         return await self.database.read(lambda c: uses.last_uses(c, citizen))
 
     async def events(self, consent_id: str) -> list[dict[str, Any]]:

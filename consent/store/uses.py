@@ -130,18 +130,16 @@ def of_citizen(
     ]
 
 
-def last_uses(connection: Connection, citizen: str) -> dict[tuple[str, str], datetime]:
-    """By (recipient, purpose): when data was last allowed."""
+def last_uses(connection: Connection, citizen: str) -> dict[tuple[str, str, str], datetime]:
+    """By (recipient, purpose, category): when it was last allowed."""
+    last = func.max(use.c.at)
     rows = connection.execute(
-        select(use.c.recipient, use.c.purpose, func.max(use.c.seq).label("seq"))
+        select(use.c.recipient, use.c.purpose, use.c.categories, last.label("at"))
         .where(use.c.citizen == citizen, use.c.decision == "allowed")
-        .group_by(use.c.recipient, use.c.purpose)
-    ).all()
-    times = {
-        row.seq: row.at
-        for row in connection.execute(select(use.c.seq, use.c.at).where(use.c.seq.in_([r.seq for r in rows])))
-    }
-    return {(row.recipient, row.purpose): times[row.seq] for row in rows}
+        .group_by(use.c.recipient, use.c.purpose, use.c.categories)
+        .order_by(last)
+    )
+    return {(row.recipient, row.purpose, category): row.at for row in rows for category in row.categories}
 
 
 def recipients(connection: Connection, citizen: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consent.errors import BadCursor
+from consent.permits import Asked
 from consent.registry import Filter
 
 if TYPE_CHECKING:
@@ -61,7 +62,15 @@ class TestHistory:
         await use(world, anna, "address")
 
         assert await world.registry.recipients(anna) == ["municipality"]
-        assert await world.registry.last_uses(anna) == {("municipality", "housing-benefit"): world.clock.now()}
+        first = world.clock.now()
+        assert await world.registry.last_uses(anna) == {("municipality", "housing-benefit", "address"): first}
+        world.clock.advance(60)
+        income = Asked("municipality", "housing-benefit", ("income",), "tax-authority")
+        await world.database.write(lambda c: world.registry.permit_unit(c, income, world.sub(anna)))
+        assert await world.registry.last_uses(anna) == {
+            ("municipality", "housing-benefit", "address"): first,
+            ("municipality", "housing-benefit", "income"): world.clock.now(),
+        }
         assert await world.registry.recipients(world.citizen("bert")) == []
         assert await world.registry.last_uses(world.citizen("bert")) == {}
 
