@@ -159,13 +159,14 @@ def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
     print(f"seed {seed}")
     chance = random.Random(seed)
 
-    for _ in range(ROUNDS["sqlite" if house.settings.is_sqlite else "postgresql"]):
+    rounds = ROUNDS["sqlite" if house.settings.is_sqlite else "postgresql"]
+    for _ in range(rounds):
         killed, failures = threading.Event(), []
         works = [one.walk for one in walkers] + [lambda: service.work([one.sub for one in walkers])]
         threads = [threading.Thread(target=_until_killed, args=(work, killed, failures)) for work in works]
         for thread in threads:
             thread.start()
-        time.sleep(chance.uniform(0.02, 0.5))
+        time.sleep(chance.uniform(0.02, 0.6))
         house.kill()
         killed.set()
         for thread in threads:
@@ -174,9 +175,11 @@ def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
         house.start()
         _check(house, walkers, service)
 
-    assert sum(one.given_told for one in walkers) > ROUNDS["postgresql"]
-    assert sum(len(one.withdrawal_told) for one in walkers) > ROUNDS["postgresql"]
-    assert len(service.permits) > ROUNDS["postgresql"]
+    # It was under load: of each kind something was acknowledged, and one for each kill at least.
+    told = [sum(one.given_told for one in walkers), sum(len(one.withdrawal_told) for one in walkers)]
+    told.append(len(service.permits))
+    assert all(told)
+    assert sum(told) > rounds, told
 
 
 def _check(house: House, walkers: list[Walker], service: Service) -> None:
