@@ -33,14 +33,15 @@ def main(*, smoke: bool, data_dir: Path | None, as_json: bool) -> int:
 
     quiet()
     if not smoke:
-        return _serve(data_dir or DATA)
+        return serve(data_dir or DATA, Ports())
     with tempfile.TemporaryDirectory(prefix="regie-demo-") as directory:
         return _walk(data_dir or Path(directory) / "data", as_json=as_json)
 
 
-def _serve(data_dir: Path) -> int:
-    ports = Ports()
-    taken = [port for port in (8000, 8001, 8002, 8003) if not _is_free(port)]
+def serve(data_dir: Path, ports: Ports) -> int:
+    """Serve until told to stop; the exit status."""
+    wanted = (ports.provider, ports.municipality, ports.insurer, ports.tax)
+    taken = [port for port in wanted if not _is_free(port)]
     if taken:
         print(f"regie: port {taken[0]} is in use; stop what listens there, then start the demo again.", file=sys.stderr)
         return 1
@@ -53,7 +54,7 @@ def _serve(data_dir: Path) -> int:
 def _walk(data_dir: Path, *, as_json: bool) -> int:
     from regie.demo.smoke import walk  # noqa: PLC0415 - only --smoke needs it
 
-    ports = Ports(*_free(4))
+    ports = Ports(*free(4))
     settings = _settings(data_dir, ports)
     state = seed(settings, ports, lambda _: None)
 
@@ -146,7 +147,8 @@ def _tour(ports: Ports) -> None:
     )
 
 
-def _free(count: int) -> list[int]:
+def free(count: int) -> list[int]:
+    """Ports on which nothing listens at this moment."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from idp.authenticators.totp import code_at
-from regie.demo.seed import LOGINS
+from regie.demo.run import free
+from regie.demo.seed import LOGINS, Ports
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -23,18 +24,26 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: install the package chromium"),
 ]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-PROVIDER, MUNICIPALITY, INSURER = "http://localhost:8000", "http://localhost:8001", "http://localhost:8002"
+NUMBERS = free(4)
+PROVIDER, MUNICIPALITY, INSURER = (Ports(*NUMBERS).url(name) for name in ("provider", "municipality", "insurer"))
+SERVE = """
+import sys
+from pathlib import Path
+from regie.demo.run import serve
+from regie.demo.seed import Ports
+sys.exit(serve(Path(sys.argv[1]), Ports(*map(int, sys.argv[2:]))))
+"""
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     data = str(tmp_path_factory.mktemp("demo") / "data")
-    command = [sys.executable, "-m", "regie.cli", "demo", "--data-dir", data]
+    command = [sys.executable, "-c", SERVE, data, *map(str, NUMBERS)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         if not any("Ctrl-C" in line for line in process.stdout):
-            pytest.fail("the demo did not start: are the ports 8000 to 8003 free?")
+            pytest.fail("the demo did not start")
         yield
     finally:
         process.terminate()
