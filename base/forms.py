@@ -141,7 +141,7 @@ def _require(request: Request, wanted: str) -> None:
 
 async def _body(request: Request, limit: int) -> bytes:
     """The body, refused as soon as it passes the limit, whatever Content-Length says."""
-    body: bytes = b""
+    body = bytearray()  # a bytes object would be copied whole for each chunk, and chunks may be of one byte
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
@@ -150,7 +150,7 @@ async def _body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise Problem(413)
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 def _json(raw: bytes) -> Any:

@@ -110,7 +110,7 @@ class claims:  # noqa: N801 - a room of queries, named as one
         return claimed
 
 
-class counters:  # noqa: N801
+class counters:  # noqa: N801 - as claims
     @staticmethod
     def add(connection: Connection, kind: str, subject: str, now: datetime) -> int:
         """One more; answers the count. Atomic: parallel calls are all counted (Keycloak CVE-2024-4629)."""
@@ -132,7 +132,7 @@ class counters:  # noqa: N801
         connection.execute(delete(COUNTER).where(COUNTER.c.kind == kind, COUNTER.c.subject == subject))
 
 
-class outbox:  # noqa: N801
+class outbox:  # noqa: N801 - as claims
     @staticmethod
     def put(connection: Connection, kind: str, payload: dict[str, Any], *, key: str, now: datetime) -> None:
         connection.execute(
@@ -185,7 +185,7 @@ class outbox:  # noqa: N801
         return connection.execute(statement).first() is not None
 
 
-class audit:  # noqa: N801
+class audit:  # noqa: N801 - as claims
     @staticmethod
     def add(
         connection: Connection, at: datetime, event: str, actor: str, object_: str, result: str, details: dict[str, Any]

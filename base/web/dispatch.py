@@ -1,4 +1,4 @@
-"""Addresses without parameters are found in a table, not by trying the routes in order: it halves the cost of a check.
+"""Addresses without parameters are found in a table, not by trying the routes in order: a third of a check's cost.
 
 All else (parameters in the path, HEAD, a wrong method, an unknown address) goes through the application as ever.
 """

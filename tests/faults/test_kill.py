@@ -9,9 +9,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -27,8 +24,8 @@ from sqlalchemy.engine import make_url
 from base.settings import Settings
 from bench.world import Agency, Citizen, fill
 from consent.store.tables import consent, consent_event, data_use, leaf_salt, pending_leaf, permit
+from tests.fixtures.server import Server
 
-HERE = Path(__file__).resolve().parent.parent.parent
 WALKERS = 4
 ROUNDS = {"sqlite": 100, "postgresql": 20}
 _ITEM = re.compile(r'href="/my/consents/([A-Za-z0-9_-]{22})/withdraw"')
@@ -40,27 +37,8 @@ class House:
     """A server that can be killed, and its database from outside."""
 
     settings: Settings
-    environment: dict[str, str]
+    server: Server
     engine: Engine
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "regie.cli", "serve"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, env=self.environment, cwd=HERE, start_new_session=True, **quiet)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                if httpx2.get(f"{self.settings.issuer}/health/ready", timeout=5).status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                time.sleep(0.02)
-        raise AssertionError("the server did not start again")
-
-    def kill(self) -> None:
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
 
 
 @dataclass
@@ -140,16 +118,16 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
         engine = create_engine(make_url(values["database_url"]), connect_args={"options": "-csearch_path=consent"})
     else:
         engine = create_engine(f"sqlite:///file:{tmp_path}/data/consent.db?mode=ro&uri=true")
-    made = House(settings, environment, engine)
+    made = House(settings, Server(values["data_dir"], port, environment), engine)
     yield made
-    if made.process is not None and made.process.poll() is None:
-        made.kill()
+    if made.server.process is not None and made.server.process.poll() is None:
+        made.server.kill()
     engine.dispose()
 
 
 def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
     agencies = fill(house.settings)
-    house.start()
+    house.server.start()
     walkers = [Walker(Citizen(agencies["fapi2"], number)) for number in range(WALKERS)]
     for walker in walkers:
         walker.sub = walker.citizen.whole_flow()["sub"]
@@ -167,12 +145,12 @@ def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
         for thread in threads:
             thread.start()
         time.sleep(chance.uniform(0.02, 0.6))
-        house.kill()
+        house.server.kill()
         killed.set()
         for thread in threads:
             thread.join(20)
         assert failures == []
-        house.start()
+        house.server.start()
         _check(house, walkers, service)
 
     # It was under load: of each kind something was acknowledged, and one for each kill at least.
