@@ -8,6 +8,7 @@ register has issued none either.
 from __future__ import annotations
 
 import csv
+import itertools
 import random
 from collections.abc import Iterator
 from typing import TextIO
@@ -66,7 +67,7 @@ def write_csv(persons: Iterator[Person], file: TextIO) -> None:
 
 def _numbers() -> Iterator[str]:
     """Valid numbers: those of the test range first, then of the unissued range below it, downwards."""
-    for value in (*range(999_900_000, 1_000_000_000), *range(999_899_999, 900_000_000, -1)):
+    for value in itertools.chain(range(999_900_000, 1_000_000_000), range(999_899_999, 900_000_000, -1)):
         if is_valid(str(value)):
             yield str(value)
 
