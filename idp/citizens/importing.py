@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from base import audit
 from base.database import Connection, Database
 from base.ids import digest, identifier
 from idp.citizens import register
-from idp.citizens.register import BadLine, Person
+from idp.citizens.national_number import NumberSet
+from idp.citizens.register import BadLine, Line, Person
 from idp.store import people
 from idp.store.people import StoredCitizen
 from keys.digest import b64encode
@@ -24,6 +25,14 @@ BATCH = 500
 MAX_REPORTED = 1000
 """Bad lines that are listed; all are counted."""
 TABLE, COLUMN = "citizen", "person"
+
+
+class Counts(NamedTuple):
+    """What one unit of work did. Its own, since a database may run a unit a second time."""
+
+    added: int
+    changed: int
+    unchanged: int
 
 
 @dataclass(slots=True)
@@ -38,6 +47,11 @@ class Report:
     resumed_after: int = 0
     bad: list[BadLine] = field(default_factory=list)
 
+    def count(self, done: Counts) -> None:
+        self.added += done.added
+        self.changed += done.changed
+        self.unchanged += done.unchanged
+
 
 def import_file(
     database: Database, ring: Ring, path: Path, *, now: datetime, progress: Callable[[int], None] = lambda _: None
@@ -45,21 +59,23 @@ def import_file(
     """Import `path`. `progress` is told the bytes read so far. NotARegister.
 
     Where it stopped is kept by the file's fingerprint, in the same commit as the batch: a second run of the same file
-    goes on there, and a run of a finished file starts again and finds everything unchanged.
+    goes on there, and a run of a finished file starts again and finds everything unchanged. Every line is read again,
+    so that the report tells each bad line and a number that comes back is known, however often the run was broken off.
     """
     size = max(path.stat().st_size, 1)
     mark = fingerprint(path)
     after = database.read_now(lambda c: people.progress(c, mark))
     report = Report(resumed_after=after)
-    lines = register.read(path, after=after)
-    position = 0
+    seen = NumberSet()
+    lines = register.read(path)
     while batch := list(islice(lines, BATCH)):
-        last = batch[-1][0]
-        persons = _good(batch, report)
-        database.write_now(lambda c, p=persons, n=last: _take(c, ring, p, report, mark, n, now))  # type: ignore[misc]  # bound at once
-        position += len(batch)
+        last, position, _ = batch[-1]
+        persons = _good(batch, report, seen, after)
+        if last > after:
+            counts = database.write_now(lambda c, p=persons, n=last: _take(c, ring, p, mark, n, now))  # type: ignore[misc]  # bound at once
+            report.count(counts)
         report.lines += len(batch)
-        progress(min(size, int(size * _share(path, position + after, size))))
+        progress(min(size, position))
     database.write_now(lambda c: _finish(c, report, mark, now))
     progress(size)
     return report
@@ -76,8 +92,7 @@ def fingerprint(path: Path) -> str:
 
 def add_person(connection: Connection, ring: Ring, person: Person, now: datetime) -> str:
     """One citizen; answers the citizen's id. A known number is brought up to date."""
-    report = Report()
-    _store(connection, ring, [person], report, now)
+    _store(connection, ring, [person], now)
     index = ring.pseudonyms.blind_index(person.national_number)
     return people.by_number(connection, [index])[index].id
 
@@ -90,16 +105,17 @@ def person_of(ring: Ring, citizen: StoredCitizen) -> Person | None:
     return register.decode(raw)
 
 
-def _good(batch: Iterable[tuple[int, Person | BadLine]], report: Report) -> list[Person]:
-    persons: dict[str, Person] = {}
-    for number, found in batch:
+def _good(batch: Iterable[Line], report: Report, seen: NumberSet, after: int) -> list[Person]:
+    """The persons of a batch that are not in yet; what is wrong goes into the report."""
+    persons = []
+    for number, _, found in batch:
         if isinstance(found, BadLine):
             _refuse(report, found)
-        elif found.national_number in persons:
-            _refuse(report, BadLine(number, "the national number stands here a second time"))
-        else:
-            persons[found.national_number] = found
-    return list(persons.values())
+        elif not seen.add(found.national_number):
+            _refuse(report, BadLine(number, "the national number stands in this file a second time"))
+        elif number > after:
+            persons.append(found)
+    return persons
 
 
 def _refuse(report: Report, bad: BadLine) -> None:
@@ -108,14 +124,13 @@ def _refuse(report: Report, bad: BadLine) -> None:
         report.bad.append(bad)
 
 
-def _take(
-    connection: Connection, ring: Ring, persons: list[Person], report: Report, mark: str, line: int, now: datetime
-) -> None:
-    _store(connection, ring, persons, report, now)
+def _take(connection: Connection, ring: Ring, persons: list[Person], mark: str, line: int, now: datetime) -> Counts:
+    counts = _store(connection, ring, persons, now)
     people.set_progress(connection, mark, line, now)
+    return counts
 
 
-def _store(connection: Connection, ring: Ring, persons: list[Person], report: Report, now: datetime) -> None:
+def _store(connection: Connection, ring: Ring, persons: list[Person], now: datetime) -> Counts:
     indexes = [ring.pseudonyms.blind_index(person.national_number) for person in persons]
     known = people.by_number(connection, indexes)
     new: list[dict[str, Any]] = []
@@ -131,12 +146,9 @@ def _store(connection: Connection, ring: Ring, persons: list[Person], report: Re
             sealed = ring.sealer.seal(raw, wrapped=old.wrapped_key, table=TABLE, column=COLUMN, row=old.id)
             row = {"key": old.id, "person": sealed, "row_digest": row_digest, "state": person.state, "changed_at": now}
             changed.append(row)
-        else:
-            report.unchanged += 1
     people.add_citizens(connection, new)
     people.change_citizens(connection, changed)
-    report.added += len(new)
-    report.changed += len(changed)
+    return Counts(len(new), len(changed), len(persons) - len(new) - len(changed))
 
 
 def _new_row(ring: Ring, index: str, raw: bytes, row_digest: str, state: str, now: datetime) -> dict[str, Any]:
@@ -156,10 +168,3 @@ def _finish(connection: Connection, report: Report, mark: str, now: datetime) ->
     people.set_progress(connection, mark, 0, now)
     counts: dict[str, Any] = {"added": report.added, "changed": report.changed, "refused": report.refused}
     audit.record(connection, "citizen.imported", actor="operator", object=digest(mark), now=now, **counts)
-
-
-def _share(path: Path, line: int, size: int) -> float:
-    """About how far: lines of a register are of one length, more or less."""
-    with path.open("rb") as file:
-        sample = file.read(65_536)
-    return min(1.0, line * (len(sample) / max(1, sample.count(b"\n"))) / size)

@@ -72,13 +72,17 @@ class NotARegister(Exception):
     """The file as a whole cannot be read; the message says why."""
 
 
-def read(path: Path, *, after: int = 0) -> Iterator[tuple[int, Person | BadLine]]:
-    """Each line's number and person, or why not. Lines up to `after` are passed over. NotARegister."""
+Line = tuple[int, int, Person | BadLine]
+"""Its number, from 1; the bytes of the file read so far; the person, or why not."""
+
+
+def read(path: Path) -> Iterator[Line]:
+    """Every line that is not empty. NotARegister."""
     with path.open("rb") as file:
-        if file.peek(1)[:1] in (b"{", b""):
-            yield from _json_lines(file, after)
-        else:
-            yield from _csv_lines(file, after)
+        lines = _bounded(file)
+        found = _json_lines(lines) if file.peek(1)[:1] in (b"{", b"") else _csv_lines(lines)
+        for number, person in found:
+            yield number, file.tell(), person
 
 
 def encode(person: Person) -> bytes:
@@ -128,10 +132,10 @@ def _is_date(text: str) -> bool:
     return month <= 12 and day <= last
 
 
-def _json_lines(file: Any, after: int) -> Iterator[tuple[int, Person | BadLine]]:
+def _json_lines(lines: Iterator[bytes]) -> Iterator[tuple[int, Person | BadLine]]:
     decoder = msgspec.json.Decoder(Person)
-    for number, line in enumerate(_bounded(file), 1):
-        if number <= after or not line.strip():
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
             continue
         if len(line) > MAX_LINE:
             yield number, BadLine(number, "the line is too long")
@@ -144,8 +148,7 @@ def _json_lines(file: Any, after: int) -> Iterator[tuple[int, Person | BadLine]]
         yield number, _checked(number, person)
 
 
-def _csv_lines(file: Any, after: int) -> Iterator[tuple[int, Person | BadLine]]:
-    lines = _bounded(file)
+def _csv_lines(lines: Iterator[bytes]) -> Iterator[tuple[int, Person | BadLine]]:
     try:
         header = next(csv.reader(io.StringIO(next(lines).decode("utf-8-sig"))), [])
     except UnicodeDecodeError:
@@ -154,7 +157,7 @@ def _csv_lines(file: Any, after: int) -> Iterator[tuple[int, Person | BadLine]]:
     if missing or len(set(header)) != len(header) or set(header) - set(COLUMNS):
         raise NotARegister(f"the first line must name columns of {', '.join(COLUMNS)}")
     for number, line in enumerate(lines, 2):
-        if number <= after or not line.strip():
+        if not line.strip():
             continue
         yield number, _csv_person(number, line, header)
 
