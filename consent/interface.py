@@ -5,7 +5,7 @@ Each call runs in the registry's own units of work and is durable before it retu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -143,11 +143,12 @@ class Redeemed:
 
 class Door(Protocol):
     async def question(
-        self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse], again: bool
+        self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse], answered: Collection[str], anew: bool
     ) -> Question | None:
-        """The first purpose that still needs an answer, or None. `again`: refused items are asked again.
+        """The first purpose that still needs an answer, or None. UnknownPurpose, AboveGuardRail.
 
-        UnknownPurpose, AboveGuardRail.
+        What was refused is asked again, and with `anew` what was allowed too; but never what this citizen has just
+        answered: the purposes in `answered`.
         """
         ...
 

@@ -5,13 +5,13 @@ Another legal basis than consent is not asked: it is in the catalogue, and its u
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from base.database import Connection
 from consent import checks
 from consent.catalogue import Catalogue, Purpose
-from consent.checks import Answer
+from consent.checks import Answer, ItemDecision
 from consent.interface import AboveGuardRail, Item, PersonalDataUse, Question, QuestionChanged, UnknownPurpose
 from consent.store import records
 
@@ -23,10 +23,11 @@ def first(
     *,
     citizen: str,
     agency: str,
-    again: bool,
+    answered: Collection[str],
+    anew: bool,
     now: datetime,
 ) -> Question | None:
-    """The first question that is open, or None. `again`: what was refused before is asked again.
+    """The first question that is open, or None: see consent.interface.Door.question.
 
     UnknownPurpose, AboveGuardRail: for any of the requests, before anything is asked.
     """
@@ -35,7 +36,8 @@ def first(
         if purpose.legal_basis != "consent":
             continue
         answers = records.answers(connection, citizen, agency, purpose.id)
-        question = _question(catalogue, purpose, wanted, answers, again=again, now=now)
+        just_answered = purpose.id in answered
+        question = _question(catalogue, purpose, wanted, answers, just_answered=just_answered, anew=anew, now=now)
         if question.items:
             return question
     return None
@@ -71,7 +73,8 @@ def _question(
     wanted: PersonalDataUse,
     answers: Mapping[str, Answer],
     *,
-    again: bool,
+    just_answered: bool,
+    anew: bool,
     now: datetime,
 ) -> Question:
     agency = catalogue.agencies[purpose.agency]
@@ -80,10 +83,10 @@ def _question(
     items, already = [], []
     for one in decided.items:
         item = _item(catalogue, one.category)
-        if one.decision == checks.ALLOWED:
-            already.append(item)
-        elif again or one.reason != checks.REFUSED:
+        if _is_open(one, just_answered=just_answered, anew=anew):
             items.append(item)
+        elif one.decision == checks.ALLOWED:
+            already.append(item)
     return Question(
         agency.id,
         agency.name,
@@ -98,6 +101,12 @@ def _question(
         tuple(items),
         tuple(already),
     )
+
+
+def _is_open(one: ItemDecision, *, just_answered: bool, anew: bool) -> bool:
+    if one.decision == checks.ALLOWED:
+        return anew and not just_answered
+    return not (just_answered and one.reason == checks.REFUSED)
 
 
 def _item(catalogue: Catalogue, category_id: str) -> Item:

@@ -125,7 +125,7 @@ def _event(connection: Connection, consent_id: str, kind: str, facts: Mapping[st
     outbox.put(
         connection,
         f"consent.{kind}",
-        {"consent": consent_id, "revision": seq, **message},
+        {"consent": consent_id, "revision": seq, "at": facts["at"].isoformat(), **message},
         key=f"{facts['citizen']}.{facts['agency']}"[:100],
         now=facts["at"],
     )

@@ -5,7 +5,7 @@ Each method is one unit of work. The catalogue is kept in memory and read again 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -75,12 +75,12 @@ class Registry:
     # The door
 
     async def question(
-        self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse], again: bool
+        self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse], answered: Collection[str], anew: bool
     ) -> Question | None:
         now = self.clock.now()
         return await self.database.read(
             lambda c: questions.first(
-                c, self.snapshot(c), requests, citizen=citizen, agency=agency, again=again, now=now
+                c, self.snapshot(c), requests, citizen=citizen, agency=agency, answered=answered, anew=anew, now=now
             )
         )
 

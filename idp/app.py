@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from starlette.routing import BaseRoute
 
 from base.clock import Clock
 from base.cookies import Cookies
-from base.database import Database
+from base.database import Connection, Database
 from base.limits import Slots
 from base.people import LoggedIn
 from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent.interface import Door
-from idp import pages
+from idp import pages, revoking
 from idp.authenticators.passkey import RelyingParty
 from idp.context import Context
 from idp.endpoints import authorize, discovery, introspect, logout, par, population, token, userinfo
 from idp.server import Server
+from idp.store import people
 from idp.tokens.mint import Minter
 from keys.ring import Ring
 
@@ -59,6 +61,18 @@ class Provider:
             return None
         handle = self.context.ring.pseudonyms.handle(session.citizen_id)
         return LoggedIn(handle, session.digest, session.person.name, session.acr, session.auth_time)
+
+    async def consent_withdrawn(self, event: dict[str, Any]) -> None:
+        """The registry tells that a consent has ended (its outbox, at least once): tokens that rest on it end too."""
+        at = datetime.fromisoformat(event["at"])
+
+        def unit(connection: Connection) -> None:
+            citizen = people.citizen_of_handle(connection, event["citizen"])
+            if citizen is not None:
+                names = {name: event[name] for name in ("agency", "purpose", "category")}
+                revoking.consent_ended(connection, citizen, at=at, **names)
+
+        await self.context.database.write(unit)
 
     def close(self) -> None:
         self.context.slots.close()

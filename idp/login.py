@@ -43,7 +43,6 @@ def password_right(
         citizen_id=found.citizen,
         payload={"subject": account.username_index(ring, username)},
         expires_at=now + timedelta(seconds=SECOND_S),
-        now=now,
     )
     return "second", handle
 
@@ -81,7 +80,6 @@ def keep_challenge(
         citizen_id=citizen_id,
         payload={},
         expires_at=now + timedelta(seconds=CHALLENGE_S),
-        now=now,
     )
 
 

@@ -78,8 +78,8 @@ def resume(connection: Connection, handle: str, browser: str | None, now: dateti
     return (found, client) if client is not None and client.active else None
 
 
-def mark_asked(connection: Connection, pending: Pending, now: datetime) -> None:
-    grants.mark_asked(connection, pending.digest, now)
+def mark_asked(connection: Connection, pending: Pending, purpose: str) -> None:
+    grants.mark_asked(connection, pending.digest, [*pending.asked, purpose])
 
 
 def end(connection: Connection, pending: Pending, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Ending tokens (RFC 7009): an access token alone, a refresh token with all that grew from the same login."""
+"""Ending tokens: at a client's word (RFC 7009), and when a consent that they were born of is withdrawn."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from datetime import datetime
 from base import audit
 from base.database import Connection
 from base.ids import digest
+from idp.authorization import categories_asked
 from idp.clients import Client
-from idp.store import grants
+from idp.extensions import rar
+from idp.store import clients, grants
+from idp.store.grants import Family
 from idp.tokens import read
 from keys.errors import InvalidToken
 from keys.ring import Ring
 
 
 def revoke(connection: Connection, ring: Ring, token: str, caller: Client, *, issuer: str, now: datetime) -> None:
-    """What is not the caller's, or no token at all, changes nothing and is answered alike (section 2.2)."""
+    """An access token alone, a refresh token with all that grew from the same login.
+
+    What is not the caller's, or no token at all, changes nothing and is answered alike (section 2.2).
+    """
     refresh = grants.find_refresh(connection, digest(token))
     if refresh is not None and refresh.client_id == caller.client_id:
         grants.end_family(connection, refresh.family, now)
@@ -28,3 +34,27 @@ def revoke(connection: Connection, ring: Ring, token: str, caller: Client, *, is
     if claims["client_id"] == caller.client_id:
         grants.revoke_access(connection, claims["jti"], now)
         audit.record(connection, "token.revoked", actor=caller.client_id, object=claims["jti"], now=now)
+
+
+def consent_ended(
+    connection: Connection, citizen_id: str, *, agency: str, purpose: str, category: str, at: datetime
+) -> int:
+    """End what grew from logins up to `at` in which this agency asked this data for this purpose; answers how many.
+
+    A login that asked nothing of the kind goes on: withdrawing a consent logs nobody out.
+    """
+    ended = 0
+    for family in grants.live_families(connection, citizen_id, before=at):
+        client = clients.find(connection, family.client_id)
+        if client is not None and client.agency == agency and _rests_on(family, client, purpose, category):
+            grants.end_family(connection, family.id, at)
+            audit.record(connection, "token.revoked", actor="registry", object=family.id, now=at, result="withdrawn")
+            ended += 1
+    return ended
+
+
+def _rests_on(family: Family, client: Client, purpose: str, category: str) -> bool:
+    asked = any(
+        use.purpose == purpose and (use.data is None or category in use.data) for use in rar.uses(family.details)
+    )
+    return asked or (client.purpose == purpose and category in categories_asked(family.scope, family.claims))

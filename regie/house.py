@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from base.cleaning import Cleaner
 from base.clock import Clock, SystemClock
 from base.database import Database, open_database
 from base.log import log
@@ -23,6 +24,7 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Frame, frame
 from consent.app import Consent
+from idp import cleaning
 from idp.app import Provider
 from keys.files import private_directory
 from keys.kek import load_kek
@@ -83,8 +85,11 @@ class House:
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        worker = self.consent.worker(dict.fromkeys(("consent.given", "consent.refused", "consent.withdrawn"), _told))
-        worker.start()
+        told = dict.fromkeys(("consent.given", "consent.refused"), _told)
+        worker = self.consent.worker({**told, "consent.withdrawn": self._withdrawn})
+        cleaner = Cleaner(self.databases["idp"], cleaning.rules(self.settings), self.clock)
+        for one in (worker, cleaner):
+            one.start()
         # Imported here: the commands know the house.
         from regie import admin  # noqa: PLC0415
 
@@ -94,8 +99,13 @@ class House:
         finally:
             if server is not None:
                 server.close()
-            await worker.stop()
+            for one in (worker, cleaner):
+                await one.stop()
             self.close()
+
+    async def _withdrawn(self, payload: dict[str, Any]) -> None:
+        await self.provider.consent_withdrawn(payload)
+        await _told(payload)
 
     async def _live(self, _request: Request) -> Response:
         """The process answers."""

@@ -41,7 +41,7 @@ COUNTER = Table(
     Column("kind", String(32), primary_key=True),
     Column("subject", String(200), primary_key=True),
     Column("count", Integer, nullable=False),
-    Column("changed_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False, index=True),
 )
 OUTBOX = Table(
     "outbox",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -62,6 +63,8 @@ def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions) ->
         Route("/my/consents/{consent}", pages.consent, methods=["GET"]),
         Route("/my/consents/{consent}/withdraw", pages.confirm, methods=["GET"]),
         Route("/my/consents/{consent}/withdraw", pages.withdraw, methods=["POST"]),
+        Route("/my/agencies/{agency}/withdraw", pages.confirm_agency, methods=["GET"]),
+        Route("/my/agencies/{agency}/withdraw", pages.withdraw_agency, methods=["POST"]),
         Route("/my/history", pages.history, methods=["GET"]),
         Route("/my/receipts/{consent}", pages.receipt, methods=["GET"]),
     ]
@@ -93,14 +96,19 @@ class Pages:
         person = await self._citizens.current(request)
         if person is None:
             return _login(request)
-        wanted = parse_query(request).get("show", "")
+        query = parse_query(request)
+        wanted, stopped = query.get("show", ""), query.get("stopped")
         records = await self._registry.consents(person.citizen)
         rows = [(one, self.state(one)) for one in records]
         if wanted == "active":
             rows = [row for row in rows if row[1] == "given"]
         last = await self._registry.last_uses(person.citizen)
+        if any(row.agency == stopped and state == "given" for row, state in rows):
+            stopped = None
         catalogue = await self._registry.catalogue()
-        return self._page(request, "consents.html", person, catalogue, rows=rows, last=last, show=wanted)
+        return self._page(
+            request, "consents.html", person, catalogue, rows=rows, last=last, show=wanted, stopped=stopped
+        )
 
     async def consent(self, request: Request) -> Response:
         person = await self._citizens.current(request)
@@ -141,6 +149,31 @@ class Pages:
         # Done before, or expired: the answer is the same, it has ended.
         await self._registry.withdraw(record.id, person.citizen)
         return RedirectResponse(f"/my/consents/{record.id}?withdrawn=1", 303)
+
+    async def confirm_agency(self, request: Request) -> Response:
+        """All that one organisation gets with the citizen's permission, before it is stopped."""
+        person = await self._citizens.current(request)
+        if person is None:
+            return _login(request)
+        agency = request.path_params["agency"]
+        records = [one for one in await self._registry.consents(person.citizen) if one.agency == agency]
+        active = [one for one in records if self.state(one) == "given"]
+        if not records:
+            raise Problem(404)
+        if not active:
+            return RedirectResponse("/my/consents", 303)
+        catalogue = await self._registry.catalogue()
+        return self._page(request, "withdraw_agency.html", person, catalogue, agency=agency, records=active)
+
+    async def withdraw_agency(self, request: Request) -> Response:
+        person = await self._citizens.current(request)
+        if person is None:
+            return _login(request)
+        form = await read_form(request)
+        self._renderer.check_form(request, form, bound_to=person.session_digest)
+        agency = request.path_params["agency"]
+        await self._registry.withdraw_agency(agency, person.citizen)
+        return RedirectResponse(f"/my/consents?{urlencode({'stopped': agency})}", 303)
 
     async def history(self, request: Request) -> Response:
         person = await self._citizens.current(request)

@@ -106,7 +106,6 @@ def enrolment_code(connection: Connection, citizen_id: str, now: datetime) -> st
         citizen_id=citizen_id,
         payload={},
         expires_at=expires_at,
-        now=now,
     )
     return value
 

@@ -144,9 +144,10 @@ async def open_question(context: Context, pending: Pending, client: Client, sess
     if not wanted.uses:
         return None
     citizen = context.ring.pseudonyms.handle(session.citizen_id)
+    anew = "consent" in pending.parameters.get("prompt", "").split()
     try:
         return await context.registry.question(
-            citizen=citizen, agency=client.agency, requests=wanted.uses, again=pending.asked_at is None
+            citizen=citizen, agency=client.agency, requests=wanted.uses, answered=pending.asked, anew=anew
         )
     except ConsentError as error:
         if wanted.details:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError, grants
 
+from base import audit
 from base.ids import digest
 from idp.store import grants as store
 from idp.store.grants import Family, Refresh
@@ -31,10 +32,19 @@ class RefreshToken(grants.RefreshTokenGrant):
         ended = family is None or family.ended_at is not None
         if ended or unit.now >= found.expires_at or unit.now >= found.idle_at or found.jkt != unit.jkt:
             raise InvalidGrantError("The refresh token is not valid.")
-        if found.used_at is not None and not (found.response is not None and unit.now < found.used_at + GRACE):
+        answer = _answer_before(unit, found)
+        if found.used_at is not None and answer is None:
             store.end_family(unit.connection, found.family, unit.now)
+            audit.record(
+                unit.connection,
+                "refresh.reused",
+                actor=found.client_id,
+                object=found.family,
+                now=unit.now,
+                result="ended",
+            )
             raise InvalidGrantError("The refresh token is not valid.")
-        return _Found(found, family)
+        return _Found(found, family, answer)
 
     def _validate_token_scope(self, token: Any) -> None:
         """Never more than was granted (RFC 6749 section 6)."""
@@ -49,9 +59,8 @@ class RefreshToken(grants.RefreshTokenGrant):
     def issue_token(self, user: Any, refresh_token: Any) -> dict[str, Any]:
         unit: Unit = self.request.unit
         old: Refresh = refresh_token.refresh
-        if old.response is not None and old.used_at is not None:
-            raw = unit.minter.ring.sealer.open_system(old.response, table=_TABLE, column=_COLUMN, row=old.digest)
-            answer: dict[str, Any] = msgspec.json.decode(raw)
+        if refresh_token.answer is not None:
+            answer: dict[str, Any] = refresh_token.answer
             return answer
         client = self.request.client
         scope = self.request.form.get("scope") or user.scope
@@ -82,10 +91,21 @@ class RefreshToken(grants.RefreshTokenGrant):
         """Nothing: `issue_token` has rotated it."""
 
 
+def _answer_before(unit: Unit, used: Refresh) -> dict[str, Any] | None:
+    """What this token was exchanged for, if that was a moment ago and the token it gave has not been used itself."""
+    if used.used_at is None or used.response is None or unit.now >= used.used_at + GRACE:
+        return None
+    raw = unit.minter.ring.sealer.open_system(used.response, table=_TABLE, column=_COLUMN, row=used.digest)
+    answer: dict[str, Any] = msgspec.json.decode(raw)
+    child = store.find_refresh(unit.connection, digest(answer["refresh_token"]))
+    return answer if child is not None and child.used_at is None else None
+
+
 class _Found:
-    def __init__(self, refresh: Refresh, family: Family | None) -> None:
+    def __init__(self, refresh: Refresh, family: Family | None, answer: dict[str, Any] | None) -> None:
         self.refresh = refresh
         self.family = family
+        self.answer = answer
 
     def get_scope(self) -> str:
         return self.family.scope if self.family is not None else ""

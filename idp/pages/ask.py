@@ -75,8 +75,7 @@ class Ask:
             )
         except QuestionChanged:
             return _back(handle)
-        now = context.now()
-        await context.database.write(lambda c: requests.mark_asked(c, pending, now))
+        await context.database.write(lambda c: requests.mark_asked(c, pending, question.purpose))
         return _back(handle)
 
     async def _open(self, request: Request, handle: str) -> tuple[Pending, Client, Session | None]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from base.database import Connection
 from idp.store.tables import access_token, authorization_request, code, family, refresh_token, session_client
@@ -24,7 +24,7 @@ class Pending:
     jkt: str | None
     created_at: datetime
     expires_at: datetime
-    asked_at: datetime | None
+    asked: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,6 @@ class Refresh:
 
 def add_request(connection: Connection, row: dict[str, Any]) -> None:
     connection.execute(insert(authorization_request), row)
-    connection.execute(delete(authorization_request).where(authorization_request.c.expires_at < row["created_at"]))
 
 
 def pending(connection: Connection, digest: str, now: datetime) -> Pending | None:
@@ -96,7 +95,7 @@ def pending(connection: Connection, digest: str, now: datetime) -> Pending | Non
         row.jkt,
         row.created_at,
         row.expires_at,
-        row.asked_at,
+        row.asked or [],
     )
 
 
@@ -111,10 +110,10 @@ def bind_request(connection: Connection, digest: str, browser: str, expires_at: 
     return connection.execute(statement).rowcount == 1
 
 
-def mark_asked(connection: Connection, digest: str, now: datetime) -> None:
-    """The citizen has answered for this request: refused items are not asked again."""
+def mark_asked(connection: Connection, digest: str, asked: list[str]) -> None:
+    """The citizen has answered for this request on these purposes: what was refused is not asked again."""
     table = authorization_request.c
-    connection.execute(update(authorization_request).where(table.digest == digest).values(asked_at=now))
+    connection.execute(update(authorization_request).where(table.digest == digest).values(asked=asked))
 
 
 def use_request(connection: Connection, digest: str, now: datetime) -> bool:
@@ -128,7 +127,7 @@ def add_family(connection: Connection, one: Family) -> None:
     names = ("id", "client_id", "citizen", "session", "scope", "details", "claims", "acr", "amr", "auth_time")
     row = {name: getattr(one, name) for name in names}
     connection.execute(insert(family), {**row, "created_at": one.created_at})
-    link = {"session": one.session, "client_id": one.client_id}
+    link = {"session": one.session, "client_id": one.client_id, "created_at": one.created_at}
     where = (session_client.c.session == one.session, session_client.c.client_id == one.client_id)
     if connection.execute(select(session_client).where(*where)).first() is None:
         connection.execute(insert(session_client), link)
@@ -137,27 +136,19 @@ def add_family(connection: Connection, one: Family) -> None:
 def find_family(connection: Connection, family_id: str) -> Family | None:
     """A family in any state."""
     row = connection.execute(select(family).where(family.c.id == family_id)).first()
-    if row is None:
-        return None
-    return Family(
-        row.id,
-        row.client_id,
-        row.citizen,
-        row.session,
-        row.scope,
-        row.details,
-        row.claims,
-        row.acr,
-        row.amr,
-        row.auth_time,
-        row.created_at,
-        row.ended_at,
-    )
+    return _family(row) if row is not None else None
 
 
 def end_family(connection: Connection, family_id: str, now: datetime) -> None:
     """Every token of it is dead from the commit on."""
     connection.execute(update(family).where(family.c.id == family_id, family.c.ended_at.is_(None)).values(ended_at=now))
+
+
+def live_families(connection: Connection, citizen: str, *, before: datetime) -> list[Family]:
+    """What a citizen's logins up to a moment have left."""
+    table = family.c
+    where = (table.citizen == citizen, table.ended_at.is_(None), table.created_at <= before)
+    return [_family(row) for row in connection.execute(select(family).where(*where))]
 
 
 def end_families(connection: Connection, *, citizen: str, now: datetime, session: str | None = None) -> None:
@@ -255,7 +246,18 @@ def revoke_access(connection: Connection, jti: str, now: datetime) -> None:
     connection.execute(update(access_token).where(access_token.c.jti == jti).values(revoked_at=now))
 
 
-def purge(connection: Connection, now: datetime) -> None:
-    """Forget what has expired; nothing depends on it, since expiry is checked when read."""
-    for table in (access_token, code, refresh_token, authorization_request):
-        connection.execute(delete(table).where(table.c.expires_at < now))
+def _family(row: Any) -> Family:
+    return Family(
+        row.id,
+        row.client_id,
+        row.citizen,
+        row.session,
+        row.scope,
+        row.details,
+        row.claims,
+        row.acr,
+        row.amr,
+        row.auth_time,
+        row.created_at,
+        row.ended_at,
+    )

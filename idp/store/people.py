@@ -171,9 +171,7 @@ def put_once(
     citizen_id: str | None,
     payload: dict[str, Any],
     expires_at: datetime,
-    now: datetime,
 ) -> None:
-    connection.execute(delete(once).where(once.c.expires_at < now))
     row = {"digest": digest, "kind": kind, "browser": browser, "citizen": citizen_id, "payload": payload}
     connection.execute(insert(once), {**row, "expires_at": expires_at})
 

@@ -85,7 +85,7 @@ session = Table(
     Column("acr", String(64), nullable=False),
     Column("amr", Json, nullable=False),
     Column("device", String(60), nullable=False),
-    Column("auth_time", Instant, nullable=False),
+    Column("auth_time", Instant, nullable=False, index=True),
     Column("seen_at", Instant, nullable=False),
     Column("ended_at", Instant),
 )
@@ -94,6 +94,7 @@ session_client = Table(
     metadata,
     Column("session", ID, primary_key=True),
     Column("client_id", String(64), primary_key=True),
+    Column("created_at", Instant, nullable=False, index=True),
 )
 
 # Protocol
@@ -120,7 +121,7 @@ authorization_request = Table(
     Column("jkt", DIGEST),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
-    Column("asked_at", Instant),
+    Column("asked", Json),
     Column("used_at", Instant),
 )
 family = Table(
@@ -136,7 +137,7 @@ family = Table(
     Column("acr", String(64), nullable=False),
     Column("amr", Json, nullable=False),
     Column("auth_time", Instant, nullable=False),
-    Column("created_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False, index=True),
     Column("ended_at", Instant),
 )
 code = Table(

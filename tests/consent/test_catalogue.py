@@ -167,7 +167,9 @@ class TestGuardRails:
         first = PersonalDataUse("housing-benefit")
 
         with pytest.raises(error):
-            await world.registry.question(citizen=anna, agency="municipality", requests=[first, wanted], again=True)
+            await world.registry.question(
+                citizen=anna, agency="municipality", requests=[first, wanted], answered=(), anew=False
+            )
 
 
 class TestQuestions:
@@ -184,16 +186,38 @@ class TestQuestions:
     async def test_a_refusal_is_not_asked_twice_in_one_request(self, world: World, anna: str) -> None:
         await world.give(anna, income=False)
 
-        assert await world.ask(anna, again=False) is None
+        assert await world.ask(anna, answered=("housing-benefit",)) is None
+
+    async def test_of_two_purposes_each_refusal_is_asked_again_once(self, world: World, anna: str) -> None:
+        world.publish({**world.documents["purposes"][0], "id": "parking-permit"})
+        for purpose in ("housing-benefit", "parking-permit"):
+            await world.give(anna, purpose, address=False, income=False)
+        both = [PersonalDataUse("housing-benefit"), PersonalDataUse("parking-permit")]
+
+        asked = []
+        for answered in ((), ("housing-benefit",), ("housing-benefit", "parking-permit")):
+            question = await world.registry.question(
+                citizen=anna, agency="municipality", requests=both, answered=answered, anew=False
+            )
+            asked.append(question.purpose if question is not None else None)
+
+        assert asked == ["housing-benefit", "parking-permit", None]
+
+    async def test_asked_anew_what_was_allowed_is_asked_too_but_once(self, world: World, anna: str) -> None:
+        """prompt=consent (OpenID Connect Core section 3.1.2.1)."""
+        await world.give(anna)
+
+        assert len((await world.ask(anna, anew=True)).items) == 2
+        assert await world.ask(anna, answered=("housing-benefit",), anew=True) is None
 
     async def test_what_was_withdrawn_or_has_ended_is_asked(self, world: World, anna: str) -> None:
         recorded = await world.give(anna)
         await world.registry.withdraw(recorded.consents[0], anna)
-        assert len((await world.ask(anna, again=False)).items) == 1
+        assert len((await world.ask(anna, answered=("housing-benefit",))).items) == 1
 
         world.clock.advance(365 * 86_400)
 
-        assert len((await world.ask(anna, again=False)).items) == 2
+        assert len((await world.ask(anna, answered=("housing-benefit",))).items) == 2
 
     async def test_another_legal_basis_is_not_asked(self, world: World, anna: str) -> None:
         assert await world.ask(anna, "tax-return", "tax-authority") is None
@@ -201,7 +225,9 @@ class TestQuestions:
     async def test_a_shorter_time_and_less_data_may_be_asked(self, world: World, anna: str) -> None:
         wanted = PersonalDataUse("housing-benefit", ("income",), 3_600)
 
-        question = await world.registry.question(citizen=anna, agency="municipality", requests=[wanted], again=True)
+        question = await world.registry.question(
+            citizen=anna, agency="municipality", requests=[wanted], answered=(), anew=False
+        )
 
         assert [item.category for item in question.items] == ["income"]
         assert question.duration_s == 3_600

@@ -90,6 +90,39 @@ async def test_withdrawing_is_two_steps_from_the_list_and_ends_it(
     assert (await world.registry.consent(consent_id, anna)).state == "withdrawn"
 
 
+async def test_everything_of_one_organisation_stops_at_once(
+    world: World, anna: str, browser: httpx2.AsyncClient
+) -> None:
+    recorded = await world.give(anna)
+    path = "/my/agencies/municipality/withdraw"
+
+    assert path in (await browser.get(f"/my/consents/{recorded.consents[0]}")).text
+    before = await browser.get(path)
+    refused = await browser.post(path, data={"csrf_token": "x"})
+    done = await browser.post(path, data=form(world))
+    after = await browser.get(done.headers["location"])
+
+    assert "Address" in before.text
+    assert "Income" in before.text
+    assert refused.status_code in (400, 403)
+    assert done.status_code == 303
+    assert "gets nothing more with your permission" in after.text
+    assert {one.state for one in await world.registry.consents(anna)} == {"withdrawn"}
+    assert (await browser.get(path)).headers["location"] == "/my/consents"
+    assert (await browser.get("/my/agencies/tax-authority/withdraw")).status_code == 404
+
+
+async def test_the_page_says_that_nothing_comes_any_more_only_when_that_is_so(
+    world: World, anna: str, browser: httpx2.AsyncClient
+) -> None:
+    await world.give(anna)
+
+    for agency in ("municipality", "nobody", "<b>"):
+        assert "gets nothing more" not in (await browser.get("/my/consents", params={"stopped": agency})).text or (
+            agency != "municipality"
+        )
+
+
 async def test_without_the_forms_token_nothing_ends(world: World, anna: str, browser: httpx2.AsyncClient) -> None:
     """C-04."""
     recorded = await world.give(anna)

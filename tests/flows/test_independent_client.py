@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import time
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -68,8 +69,6 @@ def answer_of(browser: Stopping) -> dict[str, str]:
 
 def wait_for_new_code(username: str) -> None:
     """A code of the app serves once."""
-    import time
-
     while _steps.get(username) == int(time.time()) // 30:
         time.sleep(0.5)
     _steps[username] = int(time.time()) // 30
@@ -143,6 +142,45 @@ class TestBaselineClient:
         assert not active(auth)
         headers = {"authorization": f"Bearer {token}"}
         assert httpx2.get(f"{server.issuer}/oauth2/userinfo", headers=headers).status_code == 401
+
+    def test_prompt_consent_asks_again_what_was_allowed(self, server: Server, logged_in: Stopping) -> None:
+        where = address(server, server.clients["baseline"], prompt="consent")
+        logged_in.get(where)
+        assert "/ask" in logged_in.url
+
+        logged_in.submit("/ask", **{"birth-date": "allow"})
+        assert "code" in answer_of(logged_in)
+
+        logged_in.get(address(server, server.clients["baseline"], prompt="none"))
+        assert "code" in answer_of(logged_in)
+
+    def test_withdrawing_ends_the_tokens_that_rest_on_it_and_no_others(
+        self, server: Server, logged_in: Stopping
+    ) -> None:
+        client = server.clients["baseline"]
+        auth = (client.client_id, client.secret)
+        born = redeem(server, client, code_for(server, logged_in)).json()["access_token"]
+        plain = redeem(server, client, code_for(server, logged_in, scope="openid")).json()["access_token"]
+
+        def active(token: str) -> bool:
+            body = httpx2.post(f"{server.issuer}/oauth2/introspect", data={"token": token}, auth=auth).json()
+            return bool(body["active"])
+
+        assert active(born)
+        logged_in.get(f"{server.issuer}/my/agencies/health-insurer/withdraw")
+        logged_in.submit("/my/agencies/health-insurer/withdraw")
+        deadline = time.monotonic() + 10
+        while active(born) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+        assert not active(born)
+        assert active(plain)
+        # Given anew: what comes after the withdrawal lives.
+        logged_in.get(address(server, client))
+        logged_in.submit("/ask", **{"birth-date": "allow"})
+        again = redeem(server, client, answer_of(logged_in)["code"]).json()["access_token"]
+        time.sleep(1.2)
+        assert active(again)
 
     def test_prompt_none_answers_login_required_without_a_session(self, server: Server, browser: Stopping) -> None:
         browser.get(address(server, server.clients["baseline"], prompt="none"))

@@ -112,6 +112,9 @@ def upgrade() -> None:
         sa.Column("changed_at", base.database.types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "subject", name=op.f("pk_counter")),
     )
+    with op.batch_alter_table("counter", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_counter_changed_at"), ["changed_at"], unique=False)
+
     op.create_table(
         "data_category",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -292,6 +295,9 @@ def downgrade() -> None:
 
     op.drop_table("data_use")
     op.drop_table("data_category")
+    with op.batch_alter_table("counter", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_counter_changed_at"))
+
     op.drop_table("counter")
     with op.batch_alter_table("consent_event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_consent_event_consent"))
