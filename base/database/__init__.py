@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +42,7 @@ class Database:
         self._waiting: queue.Queue[Any] = queue.Queue(MAX_WAITING)
         self._writers: list[Writer] = []
         self._writer_count = writers
+        self._starting = threading.Lock()
 
     async def write(self, unit: Callable[[Connection], T]) -> T:
         """Run a unit with others in one transaction; answer after the commit. Busy when too much waits."""
@@ -86,6 +88,7 @@ class Database:
             self._waiting.put(None)
         for writer in self._writers:
             writer.join()
+        self._writers = []
         self._pool.shutdown()
         if self._inline is not None:
             self._inline.close()
@@ -93,12 +96,14 @@ class Database:
         self._read.dispose()
         if self._lock is not None:
             self._lock.release()
+            self._lock = None
 
     def _submit(self, unit: Callable[[Connection], T]) -> Future[T]:
-        if not self._writers:
-            self._writers = [
-                Writer(self._write, self._waiting, f"{self.name}-writer") for _ in range(self._writer_count)
-            ]
+        with self._starting:
+            if not self._writers:
+                self._writers = [
+                    Writer(self._write, self._waiting, f"{self.name}-writer") for _ in range(self._writer_count)
+                ]
         future: Future[T] = Future()
         try:
             self._waiting.put_nowait((unit, future))

@@ -121,11 +121,13 @@ class counters:  # noqa: N801 - as claims
         return int(connection.execute(statement).scalar_one())
 
     @staticmethod
-    def get(connection: Connection, kind: str, subject: str) -> tuple[int, datetime | None]:
-        row = connection.execute(
-            select(COUNTER.c.count, COUNTER.c.changed_at).where(COUNTER.c.kind == kind, COUNTER.c.subject == subject)
-        ).first()
-        return (row[0], row[1]) if row else (0, None)
+    def hold(connection: Connection, kind: str, subject: str, now: datetime) -> tuple[int, datetime]:
+        """The count and when it last moved, 0 for a new one; nobody else counts this subject until the commit."""
+        new = _insert(connection)(COUNTER).values(kind=kind, subject=subject, count=0, changed_at=now)
+        connection.execute(new.on_conflict_do_nothing())
+        where = (COUNTER.c.kind == kind, COUNTER.c.subject == subject)
+        row = connection.execute(select(COUNTER.c.count, COUNTER.c.changed_at).where(*where).with_for_update()).one()
+        return int(row[0]), row[1]
 
     @staticmethod
     def clear(connection: Connection, kind: str, subject: str) -> None:

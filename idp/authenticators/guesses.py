@@ -19,10 +19,11 @@ _KIND = "guess"
 
 def may_try(connection: Connection, subject: str, now: datetime) -> bool:
     """Count this try as wrong until `clear` says otherwise: parallel tries cannot slip past (Keycloak CVE-2024-4629)."""
-    count, last = counters.get(connection, _KIND, subject)
-    if count >= MOST or (last is not None and now < last + timedelta(seconds=pause_s(count))):
+    count, last = counters.hold(connection, _KIND, subject, now)
+    if count >= MOST or now < last + timedelta(seconds=pause_s(count)):
         return False
-    return counters.add(connection, _KIND, subject, now) <= MOST
+    counters.add(connection, _KIND, subject, now)
+    return True
 
 
 def clear(connection: Connection, subject: str) -> None:

@@ -29,6 +29,10 @@ class InvalidMetadata(Exception):
         self.error = error
 
 
+ALGORITHMS_OF_SHA256 = frozenset({"ES256", "PS256", "RS256"})
+"""For ID tokens: `at_hash` is half of this hash (OpenID Connect Core section 3.1.3.6)."""
+
+
 class ClientFile(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """RFC 7591 members, and ours: agency, purpose."""
 
@@ -98,7 +102,7 @@ def _check_flow(file: ClientFile, profile: Profile) -> None:
     unknown = sorted(set(file.scope.split()) - set(SCOPES))
     if unknown:
         raise InvalidMetadata(f"scope has unknown values; known are {', '.join(SCOPES)}")
-    if file.id_token_signed_response_alg not in ("", "ES256", "PS256", "RS256"):
+    if file.id_token_signed_response_alg not in {"", *ALGORITHMS_OF_SHA256}:
         raise InvalidMetadata("id_token_signed_response_alg must be ES256, PS256 or RS256")
     if profile.name == "fapi2" and file.id_token_signed_response_alg == "RS256":
         raise InvalidMetadata("profile fapi2 does not allow RS256")

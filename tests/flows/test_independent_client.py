@@ -182,6 +182,19 @@ class TestBaselineClient:
         time.sleep(1.2)
         assert active(again)
 
+    @pytest.mark.parametrize("verifier", ["", "w" * 64, "v" * 42, CHALLENGE])
+    def test_t14_a_code_without_its_verifier_is_worth_nothing(
+        self, server: Server, logged_in: Stopping, verifier: str
+    ) -> None:
+        client = server.clients["baseline"]
+        code = code_for(server, logged_in)
+
+        refused = redeem(server, client, code, code_verifier=verifier)
+        afterwards = redeem(server, client, code)
+
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+        assert afterwards.json()["error"] == "invalid_grant"
+
     def test_prompt_none_answers_login_required_without_a_session(self, server: Server, browser: Stopping) -> None:
         browser.get(address(server, server.clients["baseline"], prompt="none"))
 

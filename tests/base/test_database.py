@@ -1,0 +1,61 @@
+"""Units of work: one commit for many, and each alone in what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, insert, select
+
+from base.ids import identifier
+from idp.store.tables import handle
+
+if TYPE_CHECKING:
+    from base.database import Connection
+    from tests.fixtures.house import Backend
+
+
+def add(connection: Connection) -> str:
+    name = identifier()
+    connection.execute(insert(handle), {"handle": name, "citizen": "c"})
+    return name
+
+
+def count(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(handle)).scalar_one()
+
+
+def test_the_first_writes_may_come_from_many_threads_at_once(backend: Backend) -> None:
+    database = backend.open("idp")
+    ready = threading.Barrier(40)
+
+    def work(_: int) -> str:
+        ready.wait()
+        return database.write_now(add)
+
+    with ThreadPoolExecutor(40) as pool:
+        names = list(pool.map(work, range(40)))
+
+    assert len(set(names)) == database.read_now(count) == 40
+    closing = threading.Thread(target=database.close)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
+
+
+async def test_a_unit_that_fails_takes_nothing_of_its_neighbours_along(backend: Backend) -> None:
+    database = backend.open("idp")
+
+    def fails(connection: Connection) -> None:
+        add(connection)
+        raise ValueError("changed my mind")
+
+    outcomes = await asyncio.gather(
+        *(database.write(fails if number % 3 == 0 else add) for number in range(60)),  # type: ignore[arg-type]
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(one, ValueError) for one in outcomes) == 20
+    assert database.read_now(count) == 40
