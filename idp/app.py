@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from base.clock import Clock
 from base.cookies import Cookies
 from base.database import Connection, Database
+from base.database.cleaning import Cleaner
 from base.limits import Slots
 from base.people import LoggedIn
 from base.render import Renderer
@@ -21,7 +22,7 @@ from idp.authenticators.passkey import RelyingParty
 from idp.context import Context
 from idp.endpoints import authorize, discovery, introspect, logout, par, population, token, userinfo
 from idp.server import Server
-from idp.store import people
+from idp.store import cleaning, people
 from idp.tokens.mint import Minter
 from keys.ring import Ring
 
@@ -53,6 +54,11 @@ class Provider:
 
     def documents(self) -> dict[str, Cached]:
         return discovery.documents(self.context)
+
+    def cleaner(self) -> Cleaner:
+        """Forgets what has expired, every minute."""
+        context = self.context
+        return Cleaner(context.database, cleaning.rules(context.settings), context.clock)
 
     async def current(self, request: Any) -> LoggedIn | None:
         """Who is logged in, as the registry's pages may know it (base.people.CitizenSessions)."""

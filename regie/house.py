@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from base.cleaning import Cleaner
 from base.clock import Clock, SystemClock
 from base.database import Database, open_database
 from base.log import log
@@ -24,7 +23,6 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Frame, frame
 from consent.app import Consent
-from idp import cleaning
 from idp.app import Provider
 from keys.files import private_directory
 from keys.kek import load_kek
@@ -87,7 +85,7 @@ class House:
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         told = dict.fromkeys(("consent.given", "consent.refused"), _told)
         worker = self.consent.worker({**told, "consent.withdrawn": self._withdrawn})
-        cleaner = Cleaner(self.databases["idp"], cleaning.rules(self.settings), self.clock)
+        cleaner = self.provider.cleaner()
         for one in (worker, cleaner):
             one.start()
         # Imported here: the commands know the house.

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+DatabaseFailed = DBAPIError
+"""A statement that the database did not carry out: it is away, full or broken."""
 
 
 class DatabaseInUse(Exception):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
 from base import problems
+from base.database.engines import DatabaseFailed
 from base.database.writer import Busy
 from base.log import log
 from base.problems import Problem
@@ -77,7 +77,7 @@ class Refusals:
         if isinstance(error, Busy):
             # More waits than will be served in time: refused at once, and nothing was done.
             return Problem(503, headers={"retry-after": "1"}, error="temporarily_unavailable")
-        if isinstance(error, DBAPIError):
+        if isinstance(error, DatabaseFailed):
             # The database is away, full or broken: what was asked was not done, and may be asked again.
             log.error("database.failed", error=type(error).__name__)
             return Problem(503, headers={"retry-after": "5"}, error="temporarily_unavailable")
@@ -114,7 +114,7 @@ def install(app: Starlette, renderer: Renderer | None) -> None:
     """Give an application (or one mounted inside another) our forms of refusal; a trailing slash is 404."""
     refusals = Refusals(renderer)
     app.router.redirect_slashes = False
-    for kind in (Problem, HTTPException, Busy, DBAPIError):
+    for kind in (Problem, HTTPException, Busy, DatabaseFailed):
         app.add_exception_handler(kind, refusals.on_problem)
     app.add_exception_handler(RequestValidationError, refusals.on_invalid)
     app.add_exception_handler(Exception, refusals.on_accident)

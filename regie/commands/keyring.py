@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from base import audit
@@ -9,6 +10,9 @@ from base.database import Connection
 from keys.errors import UnknownKey
 from regie.commands.base import Progress, Refused
 from regie.house import House
+
+KEPT = timedelta(days=730)
+"""How long a retired key stays in the JWKS, for receipts that were downloaded before."""
 
 
 def every(house: House, _params: dict[str, Any], _progress: Progress) -> list[Any]:
@@ -27,6 +31,7 @@ def every(house: House, _params: dict[str, Any], _progress: Progress) -> list[An
 def rotate(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     try:
         announced = house.ring.rotate(params["alg"], house.clock.now())
+        house.ring.retire(house.clock.now() - KEPT, house.clock.now())
     except UnknownKey as error:
         raise Refused(str(error)) from error
     _line(house, "key.rotated", announced.kid)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, insert, select
 
-from base.cleaning import BITE, Cleaner
+from base.database.cleaning import BITE, Cleaner
 from base.database.tables import COUNTER
 from base.ids import digest, identifier
-from idp import cleaning
 from idp.authenticators import guesses
-from idp.store import grants, people
+from idp.store import cleaning, grants, people
 from idp.store.grants import Code, Family
 from idp.store.tables import access_token, account, authorization_request, code, family, metadata, once
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, not_, select
 
-from base.cleaning import Rule
+from base.database.cleaning import Rule
 from base.database.tables import COUNTER
 from base.settings import Settings
 from idp.store.tables import (
