@@ -198,25 +198,26 @@ def _perform(command: str, params: dict[str, Any], *, as_json: bool, long: bool)
 
 
 class _Bar:
-    """A progress bar on standard error, for people."""
+    """A progress bar on standard error, for people; drawn when there is progress."""
 
     def __init__(self, *, show: bool) -> None:
         self._show = show
         self._progress: Any = None
 
     def __enter__(self) -> Self:
-        if self._show:
+        return self
+
+    def told(self, progress: dict[str, Any]) -> None:
+        if not self._show:
+            return
+        if self._progress is None:
             from rich.console import Console  # noqa: PLC0415 - see serve
             from rich.progress import Progress  # noqa: PLC0415
 
             self._progress = Progress(console=Console(stderr=True))
             self._progress.start()
             self._task = self._progress.add_task("Importing", total=None)
-        return self
-
-    def told(self, progress: dict[str, Any]) -> None:
-        if self._progress is not None:
-            self._progress.update(self._task, completed=progress["done"], total=progress["total"])
+        self._progress.update(self._task, completed=progress["done"], total=progress["total"])
 
     def __exit__(self, *_: object) -> None:
         if self._progress is not None:
