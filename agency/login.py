@@ -72,7 +72,7 @@ async def finish(client: Client, session: MutableMapping[str, Any], query: dict[
     6 the ID token: signature, iss, aud, exp · 7 nonce · 8 at_hash.
     """
     pending = session.pop(_PENDING, None)
-    if pending is None or not secrets.compare_digest(query.get("state", ""), pending["state"]):
+    if pending is None or not secrets.compare_digest(query.get("state", "").encode(), pending["state"].encode()):
         raise LoginFailed("state")
     if query.get("iss") != client.issuer:
         raise LoginFailed("iss")
@@ -88,11 +88,15 @@ async def finish(client: Client, session: MutableMapping[str, Any], query: dict[
         tokens = await client.post("token_endpoint", form)
     except Denied as error:
         raise LoginFailed(error.reason) from error
+    if not all(isinstance(tokens.get(name), str) for name in ("access_token", "id_token")):
+        raise LoginFailed("no tokens")
     claims = await client.verify(tokens["id_token"], typ="JWT", audience=client.client_id)
     if claims.get("nonce") != pending["nonce"]:
         raise LoginFailed("nonce")
     if claims.get("at_hash") != half_hash(tokens["access_token"]):
         raise LoginFailed("at_hash")
+    if not all(isinstance(claims.get(name), str) for name in ("sub", "acr")):
+        raise LoginFailed("sub or acr")
     return Citizen(claims["sub"], claims["acr"], tokens["access_token"], tokens["id_token"])
 
 

@@ -45,12 +45,15 @@ async def fetch(client: Client, permit: Permit, source_url: str) -> dict[str, An
     """Show a permit to its source; the data, by category. Denied when the source refuses."""
     try:
         answer = await client.http.post(f"{source_url}/releases", json={"permit": permit.jwt})
-        body: dict[str, Any] = answer.json()
+        body = answer.json()
     except Exception as error:
         raise Unreachable("the source did not answer") from error
+    told: dict[str, Any] = body if isinstance(body, dict) else {}
     if answer.status_code != 200:
-        raise Denied(str(body.get("reason", answer.status_code)))
-    data: dict[str, Any] = body["data"]
+        raise Denied(str(told.get("reason", answer.status_code)))
+    data = told.get("data")
+    if not isinstance(data, dict):
+        raise Unreachable("the source answered something else")
     return data
 
 

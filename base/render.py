@@ -124,6 +124,14 @@ class Renderer:
         chosen = self.cookies.read(request, self.cookies.language)
         return i18n.negotiate(chosen, request.headers.get("accept-language"))
 
+    def prefer(self, request: Request, response: Response, locales: str) -> None:
+        """What a client knows of a reader's language (`ui_locales`): the first that we have, unless the reader chose."""
+        found = next(
+            (one.split("-")[0] for one in locales.lower().split() if one.split("-")[0] in i18n.LANGUAGES), None
+        )
+        if found is not None and self.cookies.read(request, self.cookies.language) is None:
+            self.cookies.put(response, self.cookies.language, found)
+
     def translator(self, request: Request) -> Callable[[str], str]:
         """`_` for the code of a page's handler."""
         return self.translations[self.language(request)].gettext

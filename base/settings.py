@@ -172,7 +172,9 @@ class Settings(BaseSettings):
             raise UnsafeSettings(
                 "REGIE_ISSUER must begin with https:// (or set REGIE_DEVELOPMENT=true to run on http://localhost)."
             )
-        if self.workers < 1 or (self.workers > 1 and not self.database_url):
+        if self.workers < 1:
+            raise UnsafeSettings("REGIE_WORKERS must be at least 1.")
+        if self.workers > 1 and not self.database_url:
             raise UnsafeSettings(
                 "REGIE_WORKERS above 1 needs PostgreSQL: set REGIE_DATABASE_URL, or REGIE_WORKERS=1 for SQLite."
             )
@@ -183,6 +185,7 @@ class Settings(BaseSettings):
     def _check_lifetimes(self) -> None:
         bounds = {"code_s": 60, "par_s": 599, "refresh_idle_s": 21_600, "refresh_total_s": 86_400}
         bounds |= {"session_idle_s": 3_600, "session_total_s": 86_400, "access_token_s": 3_600, "permit_s": 30}
+        bounds |= {"id_token_s": 3_600, "request_s": 3_600}
         for name, most in bounds.items():
             if not 0 < getattr(self, name) <= most:
                 raise UnsafeSettings(f"REGIE_{name.upper()} must be between 1 and {most} seconds.")

@@ -23,9 +23,11 @@ from idp.scopes import CLAIM_SCOPES, CONSENT_SCOPES
 from idp.sessions import Session
 from idp.store.grants import Pending
 
+RESPONSE_MODES = ("query", "form_post", "jwt", "query.jwt", "form_post.jwt")
+"""How each is sent: idp.endpoints.responses."""
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}\Z")
-MAX_SCOPE, MAX_VALUE = 1_000, 2_000
+MAX_SCOPE, MAX_VALUE, MAX_HINT = 1_000, 2_000, 8_000
 PATH_AUTHORIZE = "/oauth2/authorize"
 LOGIN, ASK, DONE = "login", "ask", "done"
 
@@ -54,8 +56,8 @@ def _response_type(_client: Client, form: Form) -> None:
 
 
 def _response_mode(_client: Client, form: Form) -> None:
-    if form.get("response_mode", "query") != "query":
-        raise OAuthError("invalid_request", "response_mode must be query.")
+    if form.get("response_mode", "query") not in RESPONSE_MODES:
+        raise OAuthError("invalid_request", f"response_mode must be one of {', '.join(RESPONSE_MODES)}.")
 
 
 def _request_objects(_client: Client, form: Form) -> None:
@@ -81,8 +83,15 @@ def _nonce(client: Client, form: Form) -> None:
 
 
 def _lengths(_client: Client, form: Form) -> None:
-    if any(len(form.get(name, "")) > MAX_VALUE for name in ("state", "nonce", "acr_values", "login_hint")):
+    if any(
+        len(form.get(name, "")) > MAX_VALUE for name in ("state", "nonce", "acr_values", "login_hint", "ui_locales")
+    ):
         raise OAuthError("invalid_request", "A parameter is too long.")
+
+
+def _id_token_hint(_client: Client, form: Form) -> None:
+    if len(form.get("id_token_hint", "")) > MAX_HINT:
+        raise OAuthError("invalid_request", "id_token_hint is too long.")
 
 
 def _dpop_jkt(_client: Client, form: Form) -> None:
@@ -111,7 +120,7 @@ def _claims(_client: Client, form: Form) -> None:
 
 
 CHECKS: tuple[Callable[[Client, Form], None], ...] = (
-    _response_type, _response_mode, _request_objects, _pkce, _scope, _nonce, _lengths, _dpop_jkt, _prompt, _max_age, _details,
+    _response_type, _response_mode, _request_objects, _pkce, _scope, _nonce, _lengths, _id_token_hint, _dpop_jkt, _prompt, _max_age, _details,
     _claims,
 )  # fmt: skip
 """Each raises OAuthError; all run at /par and at /authorize."""
@@ -171,15 +180,16 @@ def levels_asked(form: Form) -> tuple[tuple[str, ...], bool]:
     return asked, bool(asked)
 
 
-def next_step(pending: Pending, session: Session | None, *, has_question: bool, now: datetime) -> str:
+def next_step(pending: Pending, session: Session | None, *, is_meant: bool, has_question: bool, now: datetime) -> str:
     """What comes next: LOGIN, ASK or DONE. Pure; OAuthError when the request forbids the step that is needed.
 
-    A login after the request began satisfies `prompt=login` and `max_age`: each path ends.
+    `is_meant`: whether the session is of the citizen that the client means (id_token_hint). A login after the request began satisfies `prompt=login` and `max_age`: each path ends.
     """
     form = pending.parameters
     prompts = form.get("prompt", "").split()
-    if session is None or _is_stale(session, pending, prompts, now):
-        if "none" in prompts:
+    if session is None or not is_meant or _is_stale(session, pending, prompts, now):
+        other = session is not None and not is_meant and session.auth_time >= pending.created_at
+        if "none" in prompts or other:
             raise OAuthError("login_required", "The citizen must log in.")
         return LOGIN
     asked, demanded = levels_asked(form)

@@ -19,7 +19,9 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
         active = sum(1 for key in keys if key.state == "active")
         findings.append(_finding("keys", ok=active > 0, detail=f"{active} active of {len(keys)}"))
         for name, database in house.databases.items():
-            findings.append(_finding(f"{name} database", ok=database.is_migrated(), detail="up to date"))
+            current = database.is_migrated()
+            said = "up to date" if current else "older than this program; run: regie migrate"
+            findings.append(_finding(f"{name} database", ok=current, detail=said))
             waiting, parked = database.read_now(outbox.waiting)
             findings.append(_finding(f"{name} outbox", ok=parked == 0, detail=f"{waiting} waiting, {parked} parked"))
         kind = f"SQLite {sqlite3.sqlite_version}, one process" if settings.is_sqlite else "PostgreSQL"

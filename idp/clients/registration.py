@@ -49,6 +49,9 @@ class ClientFile(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     subject_type: str = "pairwise"
     post_logout_redirect_uris: list[str] = []
     id_token_signed_response_alg: str = ""
+    authorization_signed_response_alg: str = ""
+    request_object_signing_alg: str = ""
+    require_signed_request_object: bool = False
     dpop_bound_access_tokens: bool = False
     client_uri: str = ""
     contacts: list[str] = []
@@ -102,10 +105,21 @@ def _check_flow(file: ClientFile, profile: Profile) -> None:
     unknown = sorted(set(file.scope.split()) - set(SCOPES))
     if unknown:
         raise InvalidMetadata(f"scope has unknown values; known are {', '.join(SCOPES)}")
-    if file.id_token_signed_response_alg not in {"", *ALGORITHMS_OF_SHA256}:
-        raise InvalidMetadata("id_token_signed_response_alg must be ES256, PS256 or RS256")
-    if profile.name == "fapi2" and file.id_token_signed_response_alg == "RS256":
-        raise InvalidMetadata("profile fapi2 does not allow RS256")
+    _check_algorithms(file, profile)
+
+
+def _check_algorithms(file: ClientFile, profile: Profile) -> None:
+    ours = ALGORITHMS_OF_SHA256 - ({"RS256"} if profile.name == "fapi2" else set())
+    tables = {
+        "id_token_signed_response_alg": ours,
+        "authorization_signed_response_alg": ours,
+        "request_object_signing_alg": profile.signing,
+    }
+    for name, allowed in tables.items():
+        if getattr(file, name) not in {"", *allowed}:
+            raise InvalidMetadata(f"{name} must be one of {', '.join(sorted(allowed))} in profile {profile.name}")
+    if (file.request_object_signing_alg or file.require_signed_request_object) and file.jwks is None:
+        raise InvalidMetadata("signed requests need jwks with the client's public keys")
 
 
 def _check_redirects(file: ClientFile, *, development: bool) -> None:

@@ -6,7 +6,7 @@ A request is checked and stored; the browser then comes back here, with its hand
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -21,9 +21,13 @@ from idp import authorization, requests
 from idp.authorization import ASK, LOGIN, Wanted
 from idp.clients import Client
 from idp.context import Context
+from idp.endpoints.responses import refuse, respond
 from idp.errors import OAuthError, UnverifiedRequest
+from idp.extensions import jar
 from idp.requests import Pending
 from idp.sessions import Session
+from idp.tokens import read
+from keys.errors import InvalidToken
 
 PATH = authorization.PATH_AUTHORIZE
 
@@ -45,7 +49,7 @@ class Authorize:
         if "request_uri" in form:
             handle: str | Response = await self._open_pushed(form, digest(browser))
         else:
-            handle = await self._keep(form, digest(browser))
+            handle = await self._keep(request, form, digest(browser))
         if isinstance(handle, Response):
             return handle
         return self._context.keep_browser(RedirectResponse(f"{PATH}?resume={handle}", 303), browser)
@@ -61,20 +65,22 @@ class Authorize:
             raise Problem(400)
         return handle
 
-    async def _keep(self, form: Mapping[str, str], browser: str) -> str | Response:
+    async def _keep(self, request: Request, sent: Mapping[str, str], browser: str) -> str | Response:
         context, now = self._context, self._context.now()
-        client = await context.database.read(lambda c: requests.find_client(c, form.get("client_id")))
+        client = await context.database.read(lambda c: requests.find_client(c, sent.get("client_id")))
+        form, target = sent, None
         try:
+            if client is not None:
+                form = jar.opened(client, sent, issuer=context.issuer, now=now)
             target = authorization.verify_target(client, form)
-        except UnverifiedRequest:
-            raise Problem(400) from None
-        assert client is not None
-        try:
+            assert client is not None
             if client.profile.par_required:
                 raise OAuthError("invalid_request", "This client must push its requests (RFC 9126).")
             authorization.check(client, form)
+        except UnverifiedRequest:
+            raise Problem(400) from None
         except OAuthError as error:
-            return self._refuse(target, form, error)
+            return self._refused(request, client, target, form, error)
         owner = client
 
         def keep(connection: Connection) -> str:
@@ -99,20 +105,51 @@ class Authorize:
         except OAuthError as error:
             if not await context.database.write(lambda c: requests.end(c, pending, now)):
                 raise Problem(400) from None
-            return self._refuse(target, pending.parameters, error)
+            return refuse(context, request, client, target, pending.parameters, error)
         if step == LOGIN or session is None:
-            return RedirectResponse(f"/login?{urlencode({'request': handle})}", 303)
+            response = RedirectResponse(f"/login?{urlencode({'request': handle})}", 303)
+            context.renderer.prefer(request, response, pending.parameters.get("ui_locales", ""))
+            return response
         if step == ASK:
             return RedirectResponse(f"/ask?{urlencode({'request': handle})}", 303)
-        return await self._grant(pending, client, target, session)
+        return await self._grant(request, pending, client, target, session)
 
     async def _step(self, pending: Pending, client: Client, session: Session | None) -> str:
-        question = None
+        question, meant = None, True
         if session is not None:
-            question = await open_question(self._context, pending, client, session)
-        return authorization.next_step(pending, session, has_question=question is not None, now=self._context.now())
+            meant = self._is_meant(pending, client, session)
+            question = await open_question(self._context, pending, client, session) if meant else None
+        return authorization.next_step(
+            pending, session, is_meant=meant, has_question=question is not None, now=self._context.now()
+        )
 
-    async def _grant(self, pending: Pending, client: Client, target: str, session: Session) -> Response:
+    def _is_meant(self, pending: Pending, client: Client, session: Session) -> bool:
+        """Whether this is the citizen whom the client's hint, or its demand for a `sub`, means."""
+        context, form = self._context, pending.parameters
+        demanded = (authorization.read_claims(form.get("claims")).get("id_token", {}).get("sub") or {}).get("value")
+        subs = {str(demanded)} if demanded is not None else set()
+        if "id_token_hint" in form:
+            try:
+                hint = read.hint(context.ring, form["id_token_hint"], issuer=context.issuer, now=context.now())
+            except InvalidToken:
+                return False
+            subs.add(hint["sub"] if hint["aud"] == client.client_id else "")
+        return subs <= {context.minter.sub(session.citizen_id, client)}
+
+    def _refused(
+        self, request: Request, client: Client | None, target: str | None, form: Mapping[str, str], error: OAuthError
+    ) -> Response:
+        """To the client, where its address is proven: a request object that cannot be read proves none."""
+        assert client is not None
+        try:
+            target = target or authorization.verify_target(client, form)
+        except UnverifiedRequest:
+            raise Problem(400) from None
+        return refuse(self._context, request, client, target, form, error)
+
+    async def _grant(
+        self, request: Request, pending: Pending, client: Client, target: str, session: Session
+    ) -> Response:
         context, now = self._context, self._context.now()
         handle = context.ring.pseudonyms.handle(session.citizen_id)
         # The registry must know whom this agency means before the agency does.
@@ -122,20 +159,7 @@ class Authorize:
         )
         if code is None:
             raise Problem(400)
-        return respond(context, target, {"code": code, "state": pending.parameters.get("state")})
-
-    def _refuse(self, target: str, form: Mapping[str, str], error: OAuthError) -> Response:
-        members = {"error": error.error, "error_description": error.description, "state": form.get("state")}
-        return respond(self._context, target, members)
-
-
-def respond(context: Context, target: str, members: Mapping[str, str | None]) -> Response:
-    """To the client, with `iss` in every response, granted or not (RFC 9207). `target`: proven before."""
-    given = {name: value for name, value in members.items() if value}
-    query = urlencode({**given, "iss": context.issuer})
-    joint = "&" if urlsplit(target).query else "?"
-    # 303: a form's content is never sent on to the client (RFC 9700 section 4.12).
-    return RedirectResponse(f"{target}{joint}{query}", 303)
+        return respond(context, request, client, target, pending.parameters, {"code": code})
 
 
 async def open_question(context: Context, pending: Pending, client: Client, session: Session) -> Question | None:

@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
-from base import dpop
+from base import dpop, i18n
 from base.web import Cached
 from idp.authenticators.levels import HIGH, LEVELS
+from idp.authorization import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
 from idp.clients.registration import GRANTS
 from idp.context import Context
-from idp.endpoints import authorize, introspect, par
+from idp.endpoints import authorize, introspect, par, responses
 from idp.extensions import rar
 from idp.profiles import PROFILES
 from idp.scopes import SCOPES
@@ -53,7 +54,7 @@ def document(issuer: str) -> dict[str, Any]:
         "end_session_endpoint": issuer + LOGOUT,
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": list(GRANTS),
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
@@ -65,7 +66,10 @@ def document(issuer: str) -> dict[str, Any]:
         "acr_values_supported": [level for level in LEVELS if level != HIGH],
         "claims_parameter_supported": True,
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "auth_time", "nonce", "acr", "amr", *own],
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": signing,
+        "authorization_signing_alg_values_supported": list(responses.SIGNING),
+        "ui_locales_supported": list(i18n.LANGUAGES),
         "request_uri_parameter_supported": False,
         "require_pushed_authorization_requests": False,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

@@ -19,11 +19,8 @@ from idp.context import Context
 from idp.endpoints.discovery import LOGOUT
 from idp.requests import find_client
 from idp.sessions import Session
-from idp.tokens.mint import ID_TYP
-from keys import jose
+from idp.tokens import read
 from keys.errors import InvalidToken
-
-_ALGORITHMS = frozenset({"ES256", "PS256", "RS256"})
 
 
 def routes(context: Context) -> list[Route]:
@@ -74,15 +71,7 @@ class Logout:
         hint, client_id, sub = form.get("id_token_hint"), form.get("client_id"), None
         if hint:
             try:
-                claims = jose.verify(
-                    hint,
-                    keys=context.ring.source,
-                    typ=frozenset({ID_TYP}),
-                    algorithms=_ALGORITHMS,
-                    now=context.now(),
-                    issuer=context.issuer,
-                    leeway_s=10**9,
-                )
+                claims = read.hint(context.ring, hint, issuer=context.issuer, now=context.now())
             except InvalidToken:
                 return None, None
             if client_id not in (None, claims["aud"]):

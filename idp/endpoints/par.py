@@ -13,6 +13,7 @@ from idp.clients.authenticate import authenticate
 from idp.context import Context
 from idp.endpoints import answers
 from idp.errors import OAuthError, UnverifiedRequest
+from idp.extensions import jar
 
 PATH = "/oauth2/par"
 
@@ -30,10 +31,11 @@ def routes(context: Context) -> list[Route]:
                 connection, form, request.headers.get("authorization"), issuer=context.issuer, token_url=None, now=now
             )
             try:
-                if form.get("dpop_jkt", jkt) != jkt and jkt is not None:
+                asked = jar.opened(client, form, issuer=context.issuer, now=now)
+                if asked.get("dpop_jkt", jkt) != jkt and jkt is not None:
                     raise OAuthError("invalid_dpop_proof", "dpop_jkt names another key.")
-                authorization.verify_target(client, form)
-                authorization.check(client, form)
+                authorization.verify_target(client, asked)
+                authorization.check(client, asked)
             except UnverifiedRequest:
                 return OAuthError("invalid_request", "The redirect_uri is not registered for this client.")
             except OAuthError as error:
@@ -42,10 +44,10 @@ def routes(context: Context) -> list[Route]:
             return requests.keep(
                 connection,
                 client,
-                form,
+                asked,
                 pushed=True,
                 browser=None,
-                jkt=jkt or form.get("dpop_jkt"),
+                jkt=jkt or asked.get("dpop_jkt"),
                 life_s=context.settings.par_s,
                 now=now,
             )

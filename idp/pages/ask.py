@@ -17,7 +17,8 @@ from idp import authorization, requests
 from idp.authorization import PATH_AUTHORIZE
 from idp.clients import Client
 from idp.context import Context
-from idp.endpoints.authorize import open_question, respond
+from idp.endpoints.authorize import open_question
+from idp.endpoints.responses import refuse
 from idp.errors import OAuthError
 from idp.requests import Pending
 from idp.sessions import Session
@@ -53,7 +54,7 @@ class Ask:
         context = self._context
         context.renderer.check_form(request, form, bound_to=session.digest)
         if form.get("stop"):
-            return await self._stop(pending, client)
+            return await self._stop(request, pending, client)
         question = await self._question(pending, client, session)
         if question is None:
             return _back(handle)
@@ -92,18 +93,14 @@ class Ask:
         except OAuthError:
             return None
 
-    async def _stop(self, pending: Pending, client: Client) -> Response:
+    async def _stop(self, request: Request, pending: Pending, client: Client) -> Response:
         """The citizen goes back with nothing decided."""
         context, now = self._context, self._context.now()
         target = authorization.verify_target(client, pending.parameters)
         if not await context.database.write(lambda c: requests.end(c, pending, now)):
             raise Problem(400)
-        members = {
-            "error": "access_denied",
-            "error_description": "The citizen did not continue.",
-            "state": pending.parameters.get("state"),
-        }
-        return respond(context, target, members)
+        error = OAuthError("access_denied", "The citizen did not continue.")
+        return refuse(context, request, client, target, pending.parameters, error)
 
     def _page(
         self,

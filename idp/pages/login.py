@@ -144,7 +144,7 @@ class Login:
     async def _show(
         self, request: Request, form: Mapping[str, str], browser: str, *, errors: dict[str, str], status: int = 200
     ) -> Response:
-        agency = await self._agency(form.get("request", ""), browser)
+        agency, hint = await self._agency(form.get("request", ""), browser)
         _ = self._context.renderer.translator(request)
         return self._context.renderer.page(
             request,
@@ -153,7 +153,7 @@ class Login:
             bound_to=digest(browser),
             form_action=None,
             errors={name: _(text) for name, text in errors.items()},
-            username=form.get("username", ""),
+            username=form.get("username", hint),
             agency=agency,
             **_going(form),
         )
@@ -180,13 +180,15 @@ class Login:
             **_going(form),
         )
 
-    async def _agency(self, handle: str, browser: str) -> str:
-        """The name of who sent the citizen here, from the register of clients."""
+    async def _agency(self, handle: str, browser: str) -> tuple[str, str]:
+        """The name of who sent the citizen here, from the register of clients, and the user name it expects."""
         if not _HANDLE.match(handle):
-            return ""
+            return "", ""
         now, key = self._context.now(), digest(browser)
         found = await self._context.database.read(lambda c: requests.resume(c, handle, key, now))
-        return str(found[1].metadata["client_name"]) if found is not None else ""
+        if found is None:
+            return "", ""
+        return str(found[1].metadata["client_name"]), found[0].parameters.get("login_hint", "")[:200]
 
     def _enter(self, form: Mapping[str, str], value: str) -> Response:
         response = RedirectResponse(_onward(form), 303)

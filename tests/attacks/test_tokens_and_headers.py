@@ -173,6 +173,8 @@ class TestToolkit:
             with pytest.raises(LoginFailed, match="state"):
                 await login.finish(client, session, query)
             assert session == {}
+        with pytest.raises(LoginFailed, match="state"):
+            await login.finish(client, dict(began), query | {"state": "é"})
         for changed in ({"iss": "http://evil.example"}, {"iss": ""}):
             with pytest.raises(LoginFailed, match="iss"):
                 await login.finish(client, dict(began), query | changed)

@@ -40,6 +40,8 @@ def test_the_two_usual_ways_to_start_are_safe() -> None:
         ({**SAFE, "session_idle_s": 0}, "REGIE_SESSION_IDLE_S"),
         ({**SAFE, "refresh_total_s": 86_401}, "REGIE_REFRESH_TOTAL_S"),
         ({**SAFE, "access_token_s": -1}, "REGIE_ACCESS_TOKEN_S"),
+        ({**SAFE, "id_token_s": 10**9}, "REGIE_ID_TOKEN_S"),
+        ({**SAFE, "request_s": 0}, "REGIE_REQUEST_S"),
     ],
 )
 def test_what_is_unsafe_is_refused(values: dict[str, Any], named: str) -> None:

@@ -161,7 +161,7 @@ class TestPermit:
         async with world.client() as client:
             response = await client.post(PERMITS, json=asked(world, anna))
 
-        assert response.status_code == 500
+        assert response.status_code == 503
         assert "permit" not in response.json()
         assert (await world.registry.history(anna)).uses == ()
 

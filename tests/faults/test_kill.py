@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from base.settings import Settings
 from bench.world import Agency, Citizen, fill
 from consent.store.tables import consent, consent_event, data_use, leaf_salt, pending_leaf, permit
+from regie.demo.run import free
 from tests.fixtures.server import Server
 
 WALKERS = 4
@@ -108,7 +109,7 @@ def _until_killed(work: Any, killed: threading.Event, failures: list[BaseExcepti
 
 @pytest.fixture(params=[pytest.param(one, marks=pytest.mark.xdist_group(f"kill {one}")) for one in ROUNDS])
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    port = 18700 + list(ROUNDS).index(request.param)
+    (port,) = free(1)
     values: dict[str, Any] = {"development": True, "port": port, "data_dir": tmp_path / "data"}
     if request.param == "postgresql":
         values |= {"database_url": request.getfixturevalue("new_postgresql_database")(f"kill{port}"), "workers": 2}
