@@ -66,7 +66,9 @@ def _request_objects(_client: Client, form: Form) -> None:
             raise OAuthError(f"{name}_not_supported", f"{name} is not supported here.")
 
 
-def _pkce(_client: Client, form: Form) -> None:
+def _pkce(client: Client, form: Form) -> None:
+    if not client.profile.pkce_required and not {"code_challenge", "code_challenge_method"} & set(form):
+        return
     pkce.check_challenge(form.get("code_challenge"), form.get("code_challenge_method"))
 
 

@@ -25,6 +25,8 @@ class Profile:
     single_grant: bool
     amr: bool
     nonce_required: bool
+    pkce_required: bool
+    development_only: bool
     clause: str
 
 
@@ -42,6 +44,8 @@ PROFILES: dict[str, Profile] = {
             single_grant=False,
             amr=True,
             nonce_required=False,
+            pkce_required=True,
+            development_only=False,
             clause="FAPI 2.0 Security Profile section 5.3.2",
         ),
         Profile(
@@ -55,6 +59,8 @@ PROFILES: dict[str, Profile] = {
             single_grant=True,
             amr=False,
             nonce_required=True,
+            pkce_required=True,
+            development_only=False,
             clause="NL GOV Assurance profile for OpenID Connect 1.0.1",
         ),
         Profile(
@@ -68,7 +74,24 @@ PROFILES: dict[str, Profile] = {
             single_grant=False,
             amr=True,
             nonce_required=False,
+            pkce_required=True,
+            development_only=False,
             clause="RFC 9700, for software that can no more",
+        ),
+        Profile(
+            "certification",
+            par_required=False,
+            dpop_required=False,
+            auth_methods=frozenset({"client_secret_basic", "client_secret_post", "private_key_jwt"}),
+            signing=frozenset({ES256, PS256, RS256}),
+            id_token_alg=RS256,
+            token_url_audience=True,
+            single_grant=False,
+            amr=True,
+            nonce_required=False,
+            pkce_required=False,
+            development_only=True,
+            clause="OpenID Connect Core section 15.1, as conformance suites test it; never in service",
         ),
     )
 }

@@ -122,7 +122,7 @@ def grant(
         redirect_uri,
         "redirect_uri" in form,
         form.get("nonce"),
-        form["code_challenge"],
+        form.get("code_challenge", ""),
         pending.jkt or form.get("dpop_jkt"),
     )
     grants.add_code(connection, digest(code), one, now + timedelta(seconds=settings.code_s))

@@ -44,13 +44,12 @@ class Server(AuthorizationServer):
         issuer = unit.settings.issuer
         client = authenticate(
             unit.connection,
-            request.form,
-            request.headers.get("authorization"),
+            unit.presented,
             issuer=issuer,
             token_url=issuer + TOKEN_PATH,
             now=unit.now,
         )
-        if client.dpop_bound and unit.jkt is None:
+        if client.dpop_bound and unit.binding is None:
             raise OAuthError("invalid_request", "This client's tokens are bound to a key: send a DPoP proof.")
         # Authlib fetches some grants' client from the request, others' from here.
         request.client = client

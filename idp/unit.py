@@ -10,20 +10,23 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import OAuth2Payload, OAuth2Request
 
+from base.binding import Binding
 from base.database import Connection
 from base.settings import Settings
+from idp.clients.authenticate import Presented
 from idp.tokens.mint import Minter
 
 
 @dataclass(slots=True)
 class Unit:
-    """`jkt`: the key whose DPoP proof came with the request, if one did. `family`: filled in by the grant."""
+    """`binding`: what the tokens will be bound to: the key whose DPoP proof came with the request, if one did."""
 
     connection: Connection
     settings: Settings
     minter: Minter
     now: datetime
-    jkt: str | None = None
+    presented: Presented
+    binding: Binding | None = None
 
 
 class Payload(OAuth2Payload):

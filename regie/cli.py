@@ -122,7 +122,7 @@ _plain(consent, "withdraw", "consent withdraw", "Withdraw for a citizen who aske
 @client.command("add")
 def client_add(
     file: File,
-    profile: Annotated[str, typer.Option(help="fapi2, nlgov or baseline.")] = "fapi2",
+    profile: Annotated[str, typer.Option(help="fapi2, nlgov, baseline; certification (development).")] = "fapi2",
     as_json: AsJson = False,
 ) -> None:
     """Register software of an agency (RFC 7591 metadata); prints what it needs, a secret this once."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote_plus
 
@@ -27,19 +28,22 @@ _NO_DIGEST = digest("")
 _NO_KEYS = source(())
 
 
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a caller shows of itself: its form and its Authorization header."""
+
+    form: Mapping[str, str]
+    authorization: str | None
+
+
 def authenticate(
-    connection: Connection,
-    form: Mapping[str, str],
-    authorization: str | None,
-    *,
-    issuer: str,
-    token_url: str | None,
-    now: datetime,
+    connection: Connection, presented: Presented, *, issuer: str, token_url: str | None, now: datetime
 ) -> Client:
     """The client, authenticated by its own registered method. OAuthError invalid_client.
 
     `token_url`: our token endpoint when this is it, None elsewhere. The jti of an assertion is claimed here, once.
     """
+    form, authorization = presented.form, presented.authorization
     if "client_assertion" in form or "client_assertion_type" in form:
         if authorization is not None or "client_secret" in form:
             raise OAuthError("invalid_request", "More than one way of client authentication was used.")

@@ -63,6 +63,8 @@ def register(raw: bytes, profile_name: str, *, development: bool) -> tuple[Clien
     profile = PROFILES.get(profile_name)
     if profile is None:
         raise InvalidMetadata(f"--profile must be one of {', '.join(PROFILES)}")
+    if profile.development_only and not development:
+        raise InvalidMetadata(f"profile {profile.name} is for conformance suites: in development mode only")
     try:
         file = msgspec.json.decode(raw, type=ClientFile)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:

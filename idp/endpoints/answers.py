@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from base import dpop
 from base.database import Connection
 from base.dpop import Proof
 from base.replay import claim_once
+from idp.clients.authenticate import Presented
 from idp.errors import OAuthError
 
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
@@ -29,6 +31,11 @@ def json(status: int, body: dict[str, Any], headers: dict[str, str] | None = Non
 def refused(error: OAuthError) -> Response:
     headers = {"www-authenticate": error.challenge} if error.challenge else None
     return json(error.status, {"error": error.error, "error_description": error.description}, headers)
+
+
+def presented(request: Request, form: Mapping[str, str]) -> Presented:
+    """What this request shows of its client (idp.clients.authenticate)."""
+    return Presented(form, request.headers.get("authorization"))
 
 
 def proof_of(request: Request, url: str, now: datetime, *, access_token: str | None = None) -> Proof | None:

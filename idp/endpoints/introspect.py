@@ -43,7 +43,7 @@ def _endpoint(context: Context, act: Callable[[Connection, str, Client, datetime
 
         def unit(connection: Connection) -> dict[str, Any] | OAuthError:
             client = authenticate(
-                connection, form, request.headers.get("authorization"), issuer=context.issuer, token_url=None, now=now
+                connection, answers.presented(request, form), issuer=context.issuer, token_url=None, now=now
             )
             if not form.get("token"):
                 return OAuthError("invalid_request", "token is missing.")

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from base.binding import JKT, Binding
 from base.database import Connection
 from base.forms import read_form
 from idp.context import Context
@@ -25,7 +26,8 @@ def routes(context: Context) -> list[Route]:
 
         def unit(connection: Connection) -> Answer:
             jkt = answers.claim(connection, proof, now)
-            work = Unit(connection, context.settings, context.minter, now, jkt)
+            binding = Binding(JKT, jkt) if jkt is not None else None
+            work = Unit(connection, context.settings, context.minter, now, answers.presented(request, form), binding)
             return context.server.token(OAuth2Request("POST", url, request.headers, form, work))
 
         try:

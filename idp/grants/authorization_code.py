@@ -6,6 +6,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, grants
 
+from base.binding import JKT, Binding
 from base.ids import digest, same
 from idp.extensions.pkce import challenge_of
 from idp.store import grants as store
@@ -29,13 +30,15 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):
 
     def _bind(self, code: Code, unit: Unit) -> None:
         form = self.request.form
-        verifier = form.get("code_verifier", "")
-        if not same(challenge_of(verifier), code.code_challenge):
+        verifier = form.get("code_verifier")
+        # A verifier for a code that was asked without a challenge: someone took the challenge away (RFC 9700 section 4.8).
+        downgraded = verifier is not None and not code.code_challenge
+        if downgraded or not same(challenge_of(verifier or ""), code.code_challenge):
             raise InvalidGrantError("The code_verifier does not match.")
         given = form.get("redirect_uri")
         if given != code.redirect_uri and (given is not None or code.redirect_uri_given):
             raise InvalidGrantError("The redirect_uri does not match.")
-        if code.jkt is not None and code.jkt != unit.jkt:
+        if code.jkt is not None and unit.binding != Binding(JKT, code.jkt):
             raise InvalidGrantError("The code is bound to another key.")
 
     def delete_authorization_code(self, authorization_code: Any) -> None:
@@ -54,12 +57,12 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):
         if audience is None:
             raise InvalidGrantError("The resource does not go with the scope.")
         token = unit.minter.access_token(
-            unit.connection, client, family.scope, family=family, jkt=unit.jkt, audience=audience, now=unit.now
+            unit.connection, client, family.scope, family=family, binding=unit.binding, audience=audience, now=unit.now
         )
         scope = family.scope.split()
         if client.check_grant_type("refresh_token"):
             token["refresh_token"] = unit.minter.refresh_token(
-                unit.connection, family, jkt=unit.jkt, expires_at=None, now=unit.now
+                unit.connection, family, binding=unit.binding, expires_at=None, now=unit.now
             )
         if "openid" in scope:
             token["id_token"] = unit.minter.id_token(

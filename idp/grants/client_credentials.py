@@ -29,5 +29,5 @@ class ClientCredentials(grants.ClientCredentialsGrant):
         if audience is None:
             raise OAuthError("invalid_target", "The resource does not go with the scope.")
         return unit.minter.access_token(
-            unit.connection, client, scope, family=None, jkt=unit.jkt, audience=audience, now=unit.now
+            unit.connection, client, scope, family=None, binding=unit.binding, audience=audience, now=unit.now
         )

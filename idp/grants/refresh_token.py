@@ -30,7 +30,7 @@ class RefreshToken(grants.RefreshTokenGrant):
             raise InvalidGrantError("The refresh token is not valid.")
         family = store.find_family(unit.connection, found.family)
         ended = family is None or family.ended_at is not None
-        if ended or unit.now >= found.expires_at or unit.now >= found.idle_at or found.jkt != unit.jkt:
+        if ended or unit.now >= found.expires_at or unit.now >= found.idle_at or found.binding != unit.binding:
             raise InvalidGrantError("The refresh token is not valid.")
         answer = _answer_before(unit, found)
         if found.used_at is not None and answer is None:
@@ -68,18 +68,18 @@ class RefreshToken(grants.RefreshTokenGrant):
         if audience is None:
             raise InvalidGrantError("The resource does not go with the scope.")
         token = unit.minter.access_token(
-            unit.connection, client, scope, family=user, jkt=unit.jkt, audience=audience, now=unit.now
+            unit.connection, client, scope, family=user, binding=unit.binding, audience=audience, now=unit.now
         )
         if "openid" in scope.split():
             token["id_token"] = unit.minter.id_token(
                 client, user, nonce=None, access_token=token["access_token"], now=unit.now
             )
-        if old.jkt is not None:
+        if old.binding is not None:
             store.touch_refresh(unit.connection, old.digest, unit.now + timedelta(seconds=unit.settings.refresh_idle_s))
             return token
         store.rotate_refresh(unit.connection, old.digest, unit.now)
         token["refresh_token"] = unit.minter.refresh_token(
-            unit.connection, user, jkt=None, expires_at=old.expires_at, now=unit.now
+            unit.connection, user, binding=None, expires_at=old.expires_at, now=unit.now
         )
         sealed = unit.minter.ring.sealer.seal_system(
             msgspec.json.encode(token), table=_TABLE, column=_COLUMN, row=old.digest

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from base.binding import Binding, binding_of
 from base.database import Connection
 from idp.store.tables import access_token, authorization_request, code, family, refresh_token, session_client
 
@@ -68,22 +69,43 @@ class Refresh:
     digest: str
     family: str
     client_id: str
-    jkt: str | None
+    binding: Binding | None
     expires_at: datetime
     idle_at: datetime
     used_at: datetime | None
     response: bytes | None
 
 
+# Statements are made once: building one costs as much as running it.
+_CONSUME = (
+    update(code)
+    .where(
+        code.c.digest == bindparam("p_digest"),
+        code.c.client_id == bindparam("p_client"),
+        code.c.used_at.is_(None),
+        code.c.expires_at > bindparam("p_now"),
+    )
+    .values(used_at=bindparam("p_now"))
+    .returning(*code.c)
+)
+_FIND_FAMILY = select(family).where(family.c.id == bindparam("p_id"))
+_ADD_REQUEST = insert(authorization_request)
+_FIND_REFRESH = select(refresh_token).where(refresh_token.c.digest == bindparam("p_digest"))
+_LOCK_REFRESH = _FIND_REFRESH.with_for_update()
+_PENDING = select(authorization_request).where(
+    authorization_request.c.digest == bindparam("p_digest"),
+    authorization_request.c.used_at.is_(None),
+    authorization_request.c.expires_at > bindparam("p_now"),
+)
+
+
 def add_request(connection: Connection, row: dict[str, Any]) -> None:
-    connection.execute(insert(authorization_request), row)
+    connection.execute(_ADD_REQUEST, row)
 
 
 def pending(connection: Connection, digest: str, now: datetime) -> Pending | None:
     """A request that is neither used nor expired."""
-    table = authorization_request.c
-    where = (table.digest == digest, table.used_at.is_(None), table.expires_at > now)
-    row = connection.execute(select(authorization_request).where(*where)).first()
+    row = connection.execute(_PENDING, {"p_digest": digest, "p_now": now}).first()
     if row is None:
         return None
     return Pending(
@@ -135,7 +157,7 @@ def add_family(connection: Connection, one: Family) -> None:
 
 def find_family(connection: Connection, family_id: str) -> Family | None:
     """A family in any state."""
-    row = connection.execute(select(family).where(family.c.id == family_id)).first()
+    row = connection.execute(_FIND_FAMILY, {"p_id": family_id}).first()
     return _family(row) if row is not None else None
 
 
@@ -170,14 +192,7 @@ def consume_code(connection: Connection, digest: str, client_id: str, now: datet
     Reused when taken before: end that family and *return* the refusal, since raising would roll the ending back.
     None when unknown, expired or another client's. RFC 6749 sections 4.1.2 and 10.5.
     """
-    row = connection.execute(
-        update(code)
-        .where(
-            code.c.digest == digest, code.c.client_id == client_id, code.c.used_at.is_(None), code.c.expires_at > now
-        )
-        .values(used_at=now)
-        .returning(*code.c)
-    ).first()
+    row = connection.execute(_CONSUME, {"p_digest": digest, "p_client": client_id, "p_now": now}).first()
     if row is not None:
         return Code(
             row.family,
@@ -198,14 +213,18 @@ def add_refresh(connection: Connection, row: dict[str, Any]) -> None:
 
 
 def find_refresh(connection: Connection, digest: str, *, lock: bool = False) -> Refresh | None:
-    statement = select(refresh_token).where(refresh_token.c.digest == digest)
-    if lock and connection.dialect.name != "sqlite":
-        statement = statement.with_for_update()
-    row = connection.execute(statement).first()
+    row = connection.execute(_LOCK_REFRESH if lock else _FIND_REFRESH, {"p_digest": digest}).first()
     if row is None:
         return None
     return Refresh(
-        row.digest, row.family, row.client_id, row.jkt, row.expires_at, row.idle_at, row.used_at, row.response
+        row.digest,
+        row.family,
+        row.client_id,
+        binding_of(row.cnf),
+        row.expires_at,
+        row.idle_at,
+        row.used_at,
+        row.response,
     )
 
 

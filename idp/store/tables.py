@@ -160,7 +160,7 @@ refresh_token = Table(
     Column("digest", DIGEST, primary_key=True),
     Column("family", ID, nullable=False, index=True),
     Column("client_id", String(64), nullable=False),
-    Column("jkt", DIGEST),
+    Column("cnf", Json),
     Column("expires_at", Instant, nullable=False, index=True),
     Column("idle_at", Instant, nullable=False),
     Column("used_at", Instant),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from base.binding import Binding
 from base.database import Connection
 from base.ids import digest, identifier, secret
 from base.settings import Settings
@@ -38,13 +39,13 @@ class Minter:
         scope: str,
         *,
         family: Family | None,
-        jkt: str | None,
+        binding: Binding | None,
         audience: str,
         now: datetime,
     ) -> dict[str, Any]:
         """A token response with an access token, valid `access_token_s` seconds (RFC 6749 section 5.1).
 
-        `jkt`: the thumbprint it is bound to (RFC 9449). `audience`: exactly one API.
+        `audience`: exactly one API.
         """
         jti = identifier()
         life = self.settings.access_token_s
@@ -64,13 +65,13 @@ class Minter:
             claims["azp"] = client.client_id
         if family is not None:
             claims |= {"acr": family.acr, "auth_time": int(family.auth_time.timestamp())}
-        if jkt is not None:
-            claims["cnf"] = {"jkt": jkt}
+        if binding is not None:
+            claims["cnf"] = binding.cnf
         family_id = family.id if family is not None else None
         grants.add_access(connection, jti, client.client_id, family_id, now + timedelta(seconds=life))
         return {
             "access_token": jose.sign(claims, self.ring.active(), typ=AT_TYP),
-            "token_type": "DPoP" if jkt is not None else "Bearer",
+            "token_type": binding.token_type if binding is not None else "Bearer",
             "expires_in": life,
             "scope": scope,
         }
@@ -98,7 +99,13 @@ class Minter:
         return jose.sign(claims, self.ring.active(client.id_token_alg), typ=ID_TYP)
 
     def refresh_token(
-        self, connection: Connection, family: Family, *, jkt: str | None, expires_at: datetime | None, now: datetime
+        self,
+        connection: Connection,
+        family: Family,
+        *,
+        binding: Binding | None,
+        expires_at: datetime | None,
+        now: datetime,
     ) -> str:
         """A fresh refresh token of a family; only its digest is kept. `expires_at`: of the one it replaces."""
         value = secret()
@@ -106,7 +113,7 @@ class Minter:
             "digest": digest(value),
             "family": family.id,
             "client_id": family.client_id,
-            "jkt": jkt,
+            "cnf": binding.cnf if binding is not None else None,
             "expires_at": expires_at or now + timedelta(seconds=self.settings.refresh_total_s),
             "idle_at": now + timedelta(seconds=self.settings.refresh_idle_s),
         }

@@ -212,7 +212,7 @@ class TestBaselineClient:
             ({"scope": "x " * 5000}, "invalid_scope"),
             ({"prompt": "none login"}, "invalid_request"),
             ({"max_age": "-1"}, "invalid_request"),
-            ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
+            ({"request": "eyJhbGciOiJub25lIn0.e30."}, "invalid_request_object"),
             ({"response_mode": "fragment"}, "invalid_request"),
             ({"authorization_details": "[]"}, "invalid_authorization_details"),
             ({"claims": "{"}, "invalid_request"),

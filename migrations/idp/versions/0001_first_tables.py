@@ -213,7 +213,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=43), nullable=False),
         sa.Column("family", sa.String(length=22), nullable=False),
         sa.Column("client_id", sa.String(length=64), nullable=False),
-        sa.Column("jkt", sa.String(length=43), nullable=True),
+        sa.Column("cnf", base.database.types.Json(), nullable=True),
         sa.Column("expires_at", base.database.types.Instant(), nullable=False),
         sa.Column("idle_at", base.database.types.Instant(), nullable=False),
         sa.Column("used_at", base.database.types.Instant(), nullable=True),
