@@ -16,6 +16,7 @@ EVENTS = frozenset(
         "citizen.added", "citizen.imported", "citizen.suspended", "citizen.erased", "citizen.enrolled",
         "login.succeeded", "login.failed", "authenticator.added", "authenticator.removed", "session.ended",
         "client.added", "client.disabled", "client.secret_rotated", "code.reused", "token.revoked", "refresh.reused",
+        "grant.amended", "grant.revoked",
         "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.published", "purpose.retired",
         "key.rotated", "key.revoked", "consent.withdrawn_by_operator",
     }

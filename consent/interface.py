@@ -159,6 +159,16 @@ class Door(Protocol):
         """
         ...
 
+    async def standing(
+        self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse]
+    ) -> tuple[PersonalDataUse, ...]:
+        """What of these uses is allowed at this moment, each with just that data. Releases and records nothing."""
+        ...
+
+    async def give_up(self, *, citizen: str, agency: str, purposes: Collection[str]) -> None:
+        """The agency needs what it was given for these purposes no more: those consents end, as its own doing."""
+        ...
+
     async def meet(self, *, citizen: str, agency: str) -> None:
         """A citizen logs in at an agency: from now on its `sub` can be translated."""
         ...

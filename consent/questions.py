@@ -43,6 +43,30 @@ def first(
     return None
 
 
+def standing(
+    connection: Connection,
+    catalogue: Catalogue,
+    requests: Sequence[PersonalDataUse],
+    *,
+    citizen: str,
+    agency: str,
+    now: datetime,
+) -> tuple[PersonalDataUse, ...]:
+    """What of these uses is allowed now: see consent.interface.Door.standing. A purpose that is no more allows nothing."""
+    found = []
+    for wanted in requests:
+        purpose = catalogue.purpose_of(agency, wanted.purpose)
+        if purpose is None:
+            continue
+        data = purpose.data if wanted.data is None else wanted.data
+        answers = records.answers(connection, citizen, agency, purpose.id)
+        items = checks.decide(catalogue, agency, purpose.id, data, answers, now).items
+        allowed = tuple(one.category for one in items if one.decision == checks.ALLOWED)
+        if allowed:
+            found.append(PersonalDataUse(purpose.id, allowed, wanted.duration_s))
+    return tuple(found)
+
+
 def check_open(catalogue: Catalogue, question: Question) -> None:
     """QuestionChanged when the catalogue would not ask this now: what was answered was another thing."""
     purpose = catalogue.purpose_of(question.agency, question.purpose)

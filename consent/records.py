@@ -5,7 +5,7 @@ Functions here run inside a unit of work. Expiry is no event of theirs: it is de
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -99,12 +99,18 @@ def withdraw(
 
 
 def withdraw_agency(
-    connection: Connection, *, agency: str, citizen: str, now: datetime, channel: str = "page"
+    connection: Connection,
+    *,
+    agency: str,
+    citizen: str,
+    now: datetime,
+    channel: str = "page",
+    purposes: Collection[str] | None = None,
 ) -> Withdrawn:
-    """End everything given to one agency, in one commit."""
+    """End everything given to one agency, or what was given it for some purposes, in one commit."""
     done = [
         one
-        for consent_id in records.given(connection, citizen, agency)
+        for consent_id in records.given(connection, citizen, agency, purposes)
         if (one := withdraw(connection, consent_id=consent_id, citizen=citizen, now=now, channel=channel)) is not None
     ]
     return Withdrawn(

@@ -99,6 +99,22 @@ class Registry:
 
         return await self.database.write(unit)
 
+    async def standing(
+        self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse]
+    ) -> tuple[PersonalDataUse, ...]:
+        now = self.clock.now()
+        return await self.database.read(
+            lambda c: questions.standing(c, self.snapshot(c), requests, citizen=citizen, agency=agency, now=now)
+        )
+
+    async def give_up(self, *, citizen: str, agency: str, purposes: Collection[str]) -> None:
+        now = self.clock.now()
+        await self.database.write(
+            lambda c: records.withdraw_agency(
+                c, agency=agency, citizen=citizen, now=now, channel="agency", purposes=purposes
+            )
+        )
+
     async def meet(self, *, citizen: str, agency: str) -> None:
         sub = self._sub(citizen, agency)
         if await self.database.read(lambda c: subjects.find(c, agency, sub)) is None:

@@ -20,7 +20,7 @@ from consent.interface import Door
 from idp import pages, revoking
 from idp.authenticators.passkey import RelyingParty
 from idp.context import Context
-from idp.endpoints import authorize, discovery, introspect, logout, par, population, token, userinfo
+from idp.endpoints import authorize, discovery, grants, introspect, logout, par, population, token, userinfo
 from idp.server import Server
 from idp.store import cleaning, people
 from idp.tokens.mint import Minter
@@ -49,7 +49,7 @@ class Provider:
         )
 
     def routes(self) -> list[BaseRoute]:
-        parts: tuple[Any, ...] = (token, introspect, userinfo, par, authorize, population, logout, pages)
+        parts: tuple[Any, ...] = (token, introspect, userinfo, par, authorize, grants, population, logout, pages)
         return [route for part in parts for route in part.routes(self.context)]
 
     def documents(self) -> dict[str, Cached]:

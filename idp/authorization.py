@@ -18,8 +18,8 @@ from idp.authenticators.levels import LEVELS, at_least
 from idp.citizens.claims import CATEGORY_OF
 from idp.clients import Client
 from idp.errors import OAuthError, UnverifiedRequest
-from idp.extensions import pkce, rar
-from idp.scopes import CLAIM_SCOPES, CONSENT_SCOPES
+from idp.extensions import grant_management, pkce, rar
+from idp.scopes import CLAIM_SCOPES, OWN_SCOPES
 from idp.sessions import Session
 from idp.store.grants import Pending
 
@@ -75,7 +75,7 @@ def _pkce(client: Client, form: Form) -> None:
 def _scope(client: Client, form: Form) -> None:
     scope = form.get("scope", "")
     wanted = scope.split() if len(scope) <= MAX_SCOPE else []
-    if not wanted or not set(wanted) <= client.scopes or set(wanted) & set(CONSENT_SCOPES):
+    if not wanted or not set(wanted) <= client.scopes or set(wanted) & set(OWN_SCOPES):
         raise OAuthError("invalid_scope", "A scope is missing, unknown or not registered for this client.")
 
 
@@ -121,9 +121,13 @@ def _claims(_client: Client, form: Form) -> None:
     read_claims(form.get("claims"))
 
 
+def _grant_management(_client: Client, form: Form) -> None:
+    grant_management.check(form)
+
+
 CHECKS: tuple[Callable[[Client, Form], None], ...] = (
     _response_type, _response_mode, _request_objects, _pkce, _scope, _nonce, _lengths, _id_token_hint, _dpop_jkt, _prompt, _max_age, _details,
-    _claims,
+    _claims, _grant_management,
 )  # fmt: skip
 """Each raises OAuthError; all run at /par and at /authorize."""
 
@@ -157,11 +161,19 @@ class Wanted:
 
 def wanted(client: Client, form: Form) -> Wanted:
     """The uses of personal data that a request asks: its authorization_details, and its scopes under the client's purpose."""
-    uses = rar.uses(rar.read(form.get("authorization_details")))
-    categories = categories_asked(form.get("scope", ""), read_claims(form.get("claims")))
+    details, claims = rar.read(form.get("authorization_details")), read_claims(form.get("claims"))
+    return Wanted(uses_of(client, form.get("scope", ""), claims, details), "authorization_details" in form)
+
+
+def uses_of(
+    client: Client, scope: str, claims: Mapping[str, Any], details: list[dict[str, Any]]
+) -> tuple[PersonalDataUse, ...]:
+    """`claims`, `details`: as `read_claims` and idp.extensions.rar read them."""
+    uses = rar.uses(details)
+    categories = categories_asked(scope, claims)
     if categories and client.purpose is not None and client.purpose not in {use.purpose for use in uses}:
         uses.append(PersonalDataUse(client.purpose, tuple(sorted(categories))))
-    return Wanted(tuple(uses), "authorization_details" in form)
+    return tuple(uses)
 
 
 def categories_asked(scope: str, claims: Mapping[str, Any]) -> frozenset[str]:

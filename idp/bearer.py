@@ -55,6 +55,18 @@ def known(connection: Connection, ring: Ring, claims: VerifiedClaims) -> Known:
     return Known(family, client, person)
 
 
+def owner(connection: Connection, claims: VerifiedClaims) -> Client:
+    """The client that a token belongs to. OAuthError invalid_token when the token or the client is no longer live."""
+    try:
+        read.live(connection, claims)
+    except InvalidToken:
+        raise invalid_token() from None
+    client = clients.find(connection, claims["client_id"])
+    if client is None:
+        raise invalid_token()
+    return client
+
+
 def verified(ring: Ring, token: str, *, issuer: str, audience: str, now: datetime) -> VerifiedClaims:
     """OAuthError invalid_token for anything but our unexpired access token for this resource."""
     try:

@@ -10,7 +10,7 @@ from base.ids import digest, identifier, secret
 from base.settings import Settings
 from idp.authorization import read_claims
 from idp.clients import Client
-from idp.extensions import rar
+from idp.extensions import grant_management, rar
 from idp.sessions import Session
 from idp.store import clients, grants
 from idp.store.grants import Code, Family, Pending
@@ -114,6 +114,7 @@ def grant(
         now,
         None,
     )
+    family = grant_management.applied(connection, family, form)
     code = secret()
     grants.add_family(connection, family)
     one = Code(

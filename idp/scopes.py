@@ -3,6 +3,12 @@
 CONSENT_SCOPES = ("consent:check", "consent:permit", "consent:redeem")
 """For the registry's API; a token with one of them has that API as its audience."""
 
+GRANT_SCOPES = ("grant_management_query", "grant_management_revoke")
+"""For what the provider keeps of a client's grants (Grant Management for OAuth 2.0 section 6)."""
+
+OWN_SCOPES = (*CONSENT_SCOPES, *GRANT_SCOPES)
+"""An agency's own access, which belongs to no citizen: by client credentials alone."""
+
 CLAIM_SCOPES = {
     "profile": "name",
     "birthdate": "birth-date",
@@ -11,4 +17,4 @@ CLAIM_SCOPES = {
 }
 """OpenID Connect Core section 5.4, narrowed: a scope asks for one category of the catalogue. `profile` is the name."""
 
-SCOPES = ("openid", *CLAIM_SCOPES, *CONSENT_SCOPES)
+SCOPES = ("openid", *CLAIM_SCOPES, *OWN_SCOPES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -96,9 +97,11 @@ def withdraw(connection: Connection, consent_id: str, citizen: str, now: datetim
     return _record(row) if row is not None else None
 
 
-def given(connection: Connection, citizen: str, agency: str) -> list[str]:
-    """Ids of what is given to one agency."""
-    where = (consent.c.citizen == citizen, consent.c.agency == agency, consent.c.state == "given", consent.c.current)
+def given(connection: Connection, citizen: str, agency: str, purposes: Collection[str] | None = None) -> list[str]:
+    """Ids of what is given to one agency, for some purposes or for all."""
+    where = [consent.c.citizen == citizen, consent.c.agency == agency, consent.c.state == "given", consent.c.current]
+    if purposes is not None:
+        where.append(consent.c.purpose.in_(purposes))
     return list(connection.execute(select(consent.c.id).where(*where)).scalars())
 
 

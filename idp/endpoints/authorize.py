@@ -17,13 +17,13 @@ from base.forms import parse_query, read_form
 from base.ids import digest
 from base.problems import Problem
 from consent.interface import ConsentError, Question
-from idp import authorization, requests
-from idp.authorization import ASK, LOGIN, Wanted
+from idp import authorization, managing_grants, requests
+from idp.authorization import DONE, LOGIN, Wanted
 from idp.clients import Client
 from idp.context import Context
 from idp.endpoints.responses import refuse, respond
 from idp.errors import OAuthError, UnverifiedRequest
-from idp.extensions import jar
+from idp.extensions import grant_management, jar
 from idp.requests import Pending
 from idp.sessions import Session
 from idp.tokens import read
@@ -76,6 +76,8 @@ class Authorize:
             assert client is not None
             if client.profile.par_required:
                 raise OAuthError("invalid_request", "This client must push its requests (RFC 9126).")
+            if grant_management.PARAMETERS & set(form):
+                raise OAuthError("invalid_request", "Requests on a grant must be pushed (RFC 9126).")
             authorization.check(client, form)
         except UnverifiedRequest:
             raise Problem(400) from None
@@ -102,22 +104,22 @@ class Authorize:
         session = await context.session(request)
         try:
             step = await self._step(pending, client, session)
+            if step == DONE and session is not None:
+                return await self._grant(request, pending, client, target, session)
         except OAuthError as error:
             if not await context.database.write(lambda c: requests.end(c, pending, now)):
                 raise Problem(400) from None
             return refuse(context, request, client, target, pending.parameters, error)
-        if step == LOGIN or session is None:
+        if step == LOGIN:
             response = RedirectResponse(f"/login?{urlencode({'request': handle})}", 303)
             context.renderer.prefer(request, response, pending.parameters.get("ui_locales", ""))
             return response
-        if step == ASK:
-            return RedirectResponse(f"/ask?{urlencode({'request': handle})}", 303)
-        return await self._grant(request, pending, client, target, session)
+        return RedirectResponse(f"/ask?{urlencode({'request': handle})}", 303)
 
     async def _step(self, pending: Pending, client: Client, session: Session | None) -> str:
         question, meant = None, True
         if session is not None:
-            meant = self._is_meant(pending, client, session)
+            meant = self._is_meant(pending, client, session) and await self._owns_grant(pending, session)
             question = await open_question(self._context, pending, client, session) if meant else None
         return authorization.next_step(
             pending, session, is_meant=meant, has_question=question is not None, now=self._context.now()
@@ -135,6 +137,13 @@ class Authorize:
                 return False
             subs.add(hint["sub"] if hint["aud"] == client.client_id else "")
         return subs <= {context.minter.sub(session.citizen_id, client)}
+
+    async def _owns_grant(self, pending: Pending, session: Session) -> bool:
+        """A grant is amended by the citizen who gave it."""
+        found = await self._context.database.read(
+            lambda c: grant_management.named(c, pending.client_id, pending.parameters)
+        )
+        return found is None or found.citizen == session.citizen_id
 
     def _refused(
         self, request: Request, client: Client | None, target: str | None, form: Mapping[str, str], error: OAuthError
@@ -154,6 +163,7 @@ class Authorize:
         handle = context.ring.pseudonyms.handle(session.citizen_id)
         # The registry must know whom this agency means before the agency does.
         await context.registry.meet(citizen=handle, agency=client.agency)
+        await managing_grants.replaced(context, pending, client)
         code = await context.database.write(
             lambda c: requests.grant(c, pending, client, target, session, context.settings, now)
         )

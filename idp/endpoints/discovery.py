@@ -14,11 +14,11 @@ from idp.citizens.claims import CLAIMS
 from idp.clients.registration import GRANTS
 from idp.context import Context
 from idp.endpoints import authorize, introspect, par, responses
-from idp.extensions import rar
+from idp.extensions import grant_management, rar
 from idp.profiles import PROFILES
 from idp.scopes import SCOPES
 from idp.server import TOKEN_PATH
-from idp.tokens.mint import USERINFO
+from idp.tokens.mint import GRANTS_API, USERINFO
 
 JWKS, LOGOUT = "/oauth2/jwks", "/oauth2/logout"
 
@@ -52,6 +52,9 @@ def document(issuer: str) -> dict[str, Any]:
         "introspection_endpoint": issuer + introspect.INTROSPECT,
         "revocation_endpoint": issuer + introspect.REVOKE,
         "end_session_endpoint": issuer + LOGOUT,
+        "grant_management_endpoint": issuer + GRANTS_API,
+        "grant_management_actions_supported": list(grant_management.ACTIONS),
+        "grant_management_action_required": False,
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),

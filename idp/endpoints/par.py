@@ -13,7 +13,7 @@ from idp.clients.authenticate import authenticate
 from idp.context import Context
 from idp.endpoints import answers
 from idp.errors import OAuthError, UnverifiedRequest
-from idp.extensions import jar
+from idp.extensions import grant_management, jar
 
 PATH = "/oauth2/par"
 
@@ -36,6 +36,7 @@ def routes(context: Context) -> list[Route]:
                     raise OAuthError("invalid_dpop_proof", "dpop_jkt names another key.")
                 authorization.verify_target(client, asked)
                 authorization.check(client, asked)
+                grant_management.named(connection, client.client_id, asked)
             except UnverifiedRequest:
                 return OAuthError("invalid_request", "The redirect_uri is not registered for this client.")
             except OAuthError as error:

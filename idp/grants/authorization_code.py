@@ -68,6 +68,8 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):
             token["id_token"] = unit.minter.id_token(
                 client, family, nonce=code.nonce, access_token=token["access_token"], now=unit.now
             )
+        if family.managed_grant is not None:
+            token["grant_id"] = family.managed_grant
         if family.details:
             token["authorization_details"] = family.details
         return token

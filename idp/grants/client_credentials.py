@@ -7,7 +7,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidScopeError, grants
 
 from idp.errors import OAuthError
-from idp.scopes import CONSENT_SCOPES
+from idp.scopes import CONSENT_SCOPES, GRANT_SCOPES, OWN_SCOPES
 from idp.unit import Unit
 
 
@@ -15,7 +15,7 @@ class ClientCredentials(grants.ClientCredentialsGrant):
     def validate_requested_scope(self) -> None:
         """Some of what the client registered, of the kind that belongs to no citizen."""
         asked = self.request.form.get("scope", "")
-        own = self.request.client.scopes & set(CONSENT_SCOPES)
+        own = self.request.client.scopes & set(OWN_SCOPES)
         wanted = set(asked.split()) if asked else own
         if not wanted or not wanted <= own:
             raise InvalidScopeError
@@ -24,7 +24,9 @@ class ClientCredentials(grants.ClientCredentialsGrant):
         unit: Unit = self.request.unit
         client = self.request.client
         asked = self.request.form.get("scope")
-        scope = asked or " ".join(sorted(client.scopes & set(CONSENT_SCOPES)))
+        # Without a scope: all of one API's, the registry's first, since a token is for one API.
+        own = [sorted(client.scopes & set(scopes)) for scopes in (CONSENT_SCOPES, GRANT_SCOPES)]
+        scope = asked or " ".join(own[0] or own[1])
         audience = unit.minter.audience(scope, self.request.form.get("resource"))
         if audience is None:
             raise OAuthError("invalid_target", "The resource does not go with the scope.")

@@ -15,6 +15,7 @@ from idp.store.tables import (
     authorization_request,
     code,
     family,
+    managed_grant,
     metadata,
     once,
     refresh_token,
@@ -37,6 +38,7 @@ def rules(settings: Settings) -> tuple[Rule, ...]:
         # Kept a while, so that a code that comes back late still ends what it gave.
         Rule(code, "expires_at", DAY),
         Rule(family, "created_at", tokens + DAY),
+        Rule(managed_grant, "ended_at", DAY),
         Rule(session, "auth_time", login + DAY),
         Rule(session_client, "created_at", login + DAY),
         Rule(metadata.tables[COUNTER.name], "changed_at", DAY, besides=_of_nobody),

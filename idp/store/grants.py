@@ -44,6 +44,7 @@ class Family:
     auth_time: datetime
     created_at: datetime
     ended_at: datetime | None
+    managed_grant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +146,13 @@ def use_request(connection: Connection, digest: str, now: datetime) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
+_FAMILY = (
+    "id", "client_id", "citizen", "session", "scope", "details", "claims", "acr", "amr", "auth_time", "managed_grant"
+)  # fmt: skip
+
+
 def add_family(connection: Connection, one: Family) -> None:
-    names = ("id", "client_id", "citizen", "session", "scope", "details", "claims", "acr", "amr", "auth_time")
-    row = {name: getattr(one, name) for name in names}
+    row = {name: getattr(one, name) for name in _FAMILY}
     connection.execute(insert(family), {**row, "created_at": one.created_at})
     link = {"session": one.session, "client_id": one.client_id, "created_at": one.created_at}
     where = (session_client.c.session == one.session, session_client.c.client_id == one.client_id)
@@ -279,4 +284,5 @@ def _family(row: Any) -> Family:
         row.auth_time,
         row.created_at,
         row.ended_at,
+        row.managed_grant,
     )

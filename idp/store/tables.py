@@ -139,6 +139,20 @@ family = Table(
     Column("auth_time", Instant, nullable=False),
     Column("created_at", Instant, nullable=False, index=True),
     Column("ended_at", Instant),
+    Column("managed_grant", ID, index=True),
+)
+managed_grant = Table(
+    "managed_grant",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("client_id", String(64), nullable=False),
+    Column("citizen", ID, nullable=False, index=True),
+    Column("scope", Text, nullable=False),
+    Column("details", Json, nullable=False),
+    Column("claims", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("ended_at", Instant, index=True),
 )
 code = Table(
     "code",

@@ -15,7 +15,7 @@ from base.database import Connection
 from base.ids import digest, identifier, secret
 from base.settings import Settings
 from idp.clients import Client
-from idp.scopes import CONSENT_SCOPES
+from idp.scopes import CONSENT_SCOPES, GRANT_SCOPES
 from idp.store import grants
 from idp.store.grants import Family
 from keys import jose
@@ -25,6 +25,9 @@ from keys.ring import Ring
 AT_TYP, ID_TYP = "at+jwt", "JWT"
 CONSENT_API = "/consent/v1"
 USERINFO = "/oauth2/userinfo"
+GRANTS_API = "/oauth2/grants"
+APIS = {CONSENT_API: CONSENT_SCOPES, GRANTS_API: GRANT_SCOPES}
+"""Our APIs by address, with the scopes that are for them alone. All other scopes are for userinfo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,6 @@ class Minter:
     def audience(self, scope: str, resource: str | None) -> str | None:
         """The one API a token is for (RFC 8707), or None when the resource and the scopes do not go together."""
         wanted = set(scope.split())
-        inferred = CONSENT_API if wanted & set(CONSENT_SCOPES) else USERINFO
-        address = self.settings.issuer + inferred
-        return address if resource in (None, address) else None
+        apis = [path for path, scopes in APIS.items() if wanted & set(scopes)] or [USERINFO]
+        address = self.settings.issuer + apis[0]
+        return address if len(apis) == 1 and resource in (None, address) else None

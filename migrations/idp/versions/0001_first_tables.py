@@ -139,11 +139,13 @@ def upgrade() -> None:
         sa.Column("auth_time", base.database.types.Instant(), nullable=False),
         sa.Column("created_at", base.database.types.Instant(), nullable=False),
         sa.Column("ended_at", base.database.types.Instant(), nullable=True),
+        sa.Column("managed_grant", sa.String(length=22), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_family")),
     )
     with op.batch_alter_table("family", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_family_citizen"), ["citizen"], unique=False)
         batch_op.create_index(batch_op.f("ix_family_created_at"), ["created_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_family_managed_grant"), ["managed_grant"], unique=False)
         batch_op.create_index(batch_op.f("ix_family_session"), ["session"], unique=False)
 
     op.create_table(
@@ -166,6 +168,23 @@ def upgrade() -> None:
         sa.Column("expires_at", base.database.types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
+    op.create_table(
+        "managed_grant",
+        sa.Column("id", sa.String(length=22), nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("citizen", sa.String(length=22), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("details", base.database.types.Json(), nullable=False),
+        sa.Column("claims", base.database.types.Json(), nullable=False),
+        sa.Column("created_at", base.database.types.Instant(), nullable=False),
+        sa.Column("changed_at", base.database.types.Instant(), nullable=False),
+        sa.Column("ended_at", base.database.types.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_managed_grant")),
+    )
+    with op.batch_alter_table("managed_grant", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_managed_grant_citizen"), ["citizen"], unique=False)
+        batch_op.create_index(batch_op.f("ix_managed_grant_ended_at"), ["ended_at"], unique=False)
+
     op.create_table(
         "once",
         sa.Column("digest", sa.String(length=43), nullable=False),
@@ -283,11 +302,17 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_once_expires_at"))
 
     op.drop_table("once")
+    with op.batch_alter_table("managed_grant", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_managed_grant_ended_at"))
+        batch_op.drop_index(batch_op.f("ix_managed_grant_citizen"))
+
+    op.drop_table("managed_grant")
     op.drop_table("lease")
     op.drop_table("import_progress")
     op.drop_table("handle")
     with op.batch_alter_table("family", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_family_session"))
+        batch_op.drop_index(batch_op.f("ix_family_managed_grant"))
         batch_op.drop_index(batch_op.f("ix_family_created_at"))
         batch_op.drop_index(batch_op.f("ix_family_citizen"))
 
