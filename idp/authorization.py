@@ -19,7 +19,7 @@ from idp.citizens.claims import CATEGORY_OF
 from idp.clients import Client
 from idp.errors import OAuthError, UnverifiedRequest
 from idp.extensions import grant_management, pkce, rar
-from idp.scopes import CLAIM_SCOPES, OWN_SCOPES
+from idp.scopes import CLAIM_SCOPES, OWN_SCOPES, known
 from idp.sessions import Session
 from idp.store.grants import Pending
 
@@ -74,9 +74,9 @@ def _pkce(client: Client, form: Form) -> None:
 
 def _scope(client: Client, form: Form) -> None:
     scope = form.get("scope", "")
-    wanted = scope.split() if len(scope) <= MAX_SCOPE else []
+    wanted = known(scope).split() if len(scope) <= MAX_SCOPE else []
     if not wanted or not set(wanted) <= client.scopes or set(wanted) & set(OWN_SCOPES):
-        raise OAuthError("invalid_scope", "A scope is missing, unknown or not registered for this client.")
+        raise OAuthError("invalid_scope", "No known scope is asked, or one that is not registered for this client.")
 
 
 def _nonce(client: Client, form: Form) -> None:

@@ -11,6 +11,7 @@ from base.settings import Settings
 from idp.authorization import read_claims
 from idp.clients import Client
 from idp.extensions import grant_management, rar
+from idp.scopes import known
 from idp.sessions import Session
 from idp.store import clients, grants
 from idp.store.grants import Code, Family, Pending
@@ -105,7 +106,7 @@ def grant(
         client.client_id,
         session.citizen_id,
         session.id,
-        form.get("scope", ""),
+        known(form.get("scope", "")),
         rar.read(form.get("authorization_details")),
         read_claims(form.get("claims")),
         session.acr,

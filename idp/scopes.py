@@ -18,3 +18,8 @@ CLAIM_SCOPES = {
 """OpenID Connect Core section 5.4, narrowed: a scope asks for one category of the catalogue. `profile` is the name."""
 
 SCOPES = ("openid", *CLAIM_SCOPES, *OWN_SCOPES)
+
+
+def known(scope: str) -> str:
+    """Without what we do not have, which is ignored (OpenID Connect Core section 3.1.2.1); each once, in order."""
+    return " ".join(dict.fromkeys(one for one in scope.split() if one in SCOPES))

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.database import Connection
+from base.forms import read_form
 from idp import bearer
 from idp.authorization import categories_asked
 from idp.bearer import Known
@@ -37,7 +38,7 @@ def routes(context: Context) -> list[Route]:
 
 async def _caller(context: Context, request: Request, url: str) -> Known:
     """Whose token this is. The proof is claimed in the same unit; without one it is a read."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = (await _presented(request)).partition(" ")
     if not token:
         raise OAuthError("invalid_token", "An access token is needed.", status=401, challenge="Bearer")
     now = context.now()
@@ -52,6 +53,17 @@ async def _caller(context: Context, request: Request, url: str) -> Known:
     if proof is None:
         return await context.database.read(unit)
     return await context.database.write(unit)
+
+
+async def _presented(request: Request) -> str:
+    """As an Authorization header has it; a bearer token may come in a form, and none ever in the address (RFC 6750 section 2)."""
+    header = request.headers.get("authorization", "")
+    if request.method != "POST" or not request.headers.get("content-type"):
+        return header
+    token = (await read_form(request)).get("access_token", "")
+    if token and header:
+        raise OAuthError("invalid_request", "The access token came in two ways (RFC 6750 section 2).")
+    return header or f"Bearer {token}"
 
 
 async def _release(context: Context, known: Known) -> dict[str, Any]:

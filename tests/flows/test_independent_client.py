@@ -218,7 +218,7 @@ class TestBaselineClient:
             ({"claims": "{"}, "invalid_request"),
             ({"claims": '{"id_token":{"acr":{"values":5}}}'}, "invalid_request"),
             ({"dpop_jkt": "x" * 50}, "invalid_request"),
-            ({"scope": "openid offline_access"}, "invalid_scope"),
+            ({"scope": "offline_access"}, "invalid_scope"),
             ({"acr_values": "http://eidas.europa.eu/LoA/high", "prompt": "none"}, "login_required"),
         ],
     )
