@@ -26,7 +26,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from base.forms import MAX_BODY
+from base.forms import MAX_BODY, takes_json
 from base.problems import API_VERSION, Problem
 from base.web import dispatch
 from base.web.cached import Cached, unchanged
@@ -150,6 +150,8 @@ class Frame:
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or len(value) > 12 or int(value) > self.body_limit):
                 return Problem(413 if value.isdigit() else 400)
+            if name == b"accept" and scope["path"].startswith(_API) and not takes_json(value.decode("latin-1")):
+                return Problem(406, "This API answers in application/json.")
         return None
 
     def _forwarded(self, scope: Scope) -> None:

@@ -24,6 +24,7 @@ _SENTENCES = {
     401: "A valid access token is needed.",
     403: "Not allowed, or denied by the registry (`reason`).",
     404: "There is none of this name.",
+    406: "This API answers in application/json.",
     409: "The permit was redeemed before.",
     413: "The body is too large.",
     415: "The body must be JSON.",
@@ -79,7 +80,7 @@ def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any])
         "summary": summary,
         "responses": {str(status): _answer("Done.", kind, "application/json") for status, kind in answers.items()},
     }
-    refusals = [400, 413, 503]
+    refusals = [400, 406, 413, 503]
     if body is not None:
         name = body.__name__
         schema: dict[str, Any] = {"$ref": f"#/components/schemas/{name}"}

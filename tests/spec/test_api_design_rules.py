@@ -111,6 +111,23 @@ class TestEveryResponse:
 
 
 class TestErrors:
+    @pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "application/xml, text/*", "x"])
+    async def test_what_cannot_be_answered_in_json_is_406(
+        self, world: World, body: dict[str, Any], accept: str
+    ) -> None:
+        """R-07, D-13."""
+        async with world.client() as client:
+            refused = await client.post(POSTS[0], json=body, headers={"accept": accept})
+
+        assert refused.status_code == 406
+        assert refused.headers["content-type"] == "application/problem+json"
+
+    @pytest.mark.parametrize("accept", ["*/*", "application/*;q=0.2", "text/html, application/json; q=0.5"])
+    async def test_what_admits_json_is_answered(self, world: World, body: dict[str, Any], accept: str) -> None:
+        """R-07."""
+        async with world.client() as client:
+            assert (await client.post(POSTS[0], json=body, headers={"accept": accept})).status_code == 200
+
     @pytest.mark.parametrize("path", POSTS)
     @pytest.mark.parametrize(
         "raw", [b"", b"{", b"[]", b"null", b"{}", b'"x"', b'{"sub": 1}', b"\xff", b'{"a":1,"a":2}', b"[" * 500]
