@@ -1,0 +1,166 @@
+"""docs/standards.md, from the tests themselves: `python -m tests.spec.standards > docs/standards.md`.
+
+A test names the standard and section that it proves in its docstring («RFC 7636 section 4.6»), or stands in a file of
+tests/spec that opens with the standard's name, in a class named by the section (`TestSection4_6`). What diverges is
+joined from docs/divergences.md. The modules of the OpenID Foundation's suites are named in the docstrings too.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent.parent
+NAMES = (
+    r"RFC \d{4}",
+    r"OpenID Connect (?:Core|Discovery|Dynamic Client Registration|RP-Initiated Logout|Back-Channel Logout|Front-Channel Logout)",
+    r"OpenID (?:Connect )?Client-Initiated Backchannel Authentication|CIBA",
+    r"FAPI 2\.0 (?:Security Profile|Message Signing)",
+    r"FAPI-CIBA",
+    r"JARM",
+    r"OAuth 2\.0 Form Post Response Mode",
+    r"Grant Management for OAuth 2\.0",
+    r"NL GOV (?:Assurance profile for )?(?:OpenID Connect|OAuth)",
+    r"Dutch API Design Rules",
+    r"WebAuthn",
+    r"NIST SP 800-63B",
+    r"C2SP [a-z-]+",
+    r"ISO/IEC TS 27560",
+)
+_NAME = "|".join(f"(?:{one})" for one in NAMES)
+_REFERENCE = re.compile(
+    rf"(?P<name>{_NAME})(?: 1\.0(?:\.1)?| level 3)?,? sections? (?P<first>[0-9A-Z][0-9.]*\w?)(?: (?:and|to|or) (?P<last>\d[0-9.]*))?"
+)
+_OWN = re.compile(rf"^(?:OpenID )?(?P<name>{_NAME})")
+_SECTION = re.compile(r"TestSection(\w+)")
+
+MODULES = {
+    "Basic OP": "Server, ResponseTypeMissing, IdTokenSignature, IdTokenUnsigned, UserInfoGet, UserInfoPostHeader, "
+    "UserInfoPostBody, RequestWithoutNonceSucceeds, Scope profile/email/address/phone/all, OtherScopeOrder, "
+    "DisplayPage, DisplayPopup, PromptLogin, PromptNone (in), PromptNone (out), MaxAge 1, MaxAge 10000, "
+    "UnknownParameterSucceeds, IdTokenHint, LoginHint, UiLocales, ClaimsLocales, AcrValues, AuthCodeReuse, "
+    "AuthCodeReuseAfter30Seconds (revokes), RegisteredRedirectUri, PostRequestSucceeds, ClientSecretPost, "
+    "unsigned request / request_uri handled or refused, ClaimsEssential, RequestObjectWithRedirectUri, RefreshToken, "
+    "ValidPkce",
+}
+"""The modules by suite, as requirement 1.11 of our list names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """`texts`: the docstrings of module, class and function. `own`: the module's standard, in tests/spec."""
+
+    path: str
+    group: str
+    name: str
+    texts: tuple[str, str, str]
+
+    @property
+    def own(self) -> str | None:
+        found = _OWN.match(self.texts[0])
+        return _plain(found["name"]) if found and self.path.startswith("tests/spec/") else None
+
+    def proves(self) -> set[tuple[str, str]]:
+        """(standard, section) pairs; section "" for the standard as a whole."""
+        for text in (self.texts[2], self.texts[1]):
+            found = {pair for match in _REFERENCE.finditer(text) for pair in _pairs(match)}
+            if found:
+                return found
+        if self.own is None:
+            return set()
+        section = _SECTION.match(self.group)
+        return {(self.own, section[1].replace("_", ".") if section else "")}
+
+
+def tests() -> Iterator[Test]:
+    for path in sorted((HERE / "tests").rglob("test_*.py")):
+        if "node_modules" in path.parts:
+            continue
+        tree = ast.parse(path.read_text())
+        where, opening = str(path.relative_to(HERE)), ast.get_docstring(tree) or ""
+        for node in tree.body:
+            inner = node.body if isinstance(node, ast.ClassDef) else [node]
+            group = node.name if isinstance(node, ast.ClassDef) else ""
+            about = (ast.get_docstring(node) or "") if isinstance(node, ast.ClassDef) else ""
+            for one in inner:
+                if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith("test"):
+                    yield Test(where, group, one.name, (opening, about, ast.get_docstring(one) or ""))
+
+
+def divergences() -> dict[tuple[str, str], str]:
+    """What docs/divergences.md says, by standard and section."""
+    found = {}
+    for line in (HERE / "docs" / "divergences.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == 4 and cells[0] != "standard":
+            for section in re.split(r",\s*", cells[1]):
+                found[_plain(cells[0]), section] = f"{cells[2]} ({cells[3]})"
+    return found
+
+
+def modules(known: list[Test]) -> dict[str, dict[str, list[str]]]:
+    """By suite and module: the tests whose docstring names it in its first line."""
+    lines = [(test, test.texts[2].splitlines()[0] if test.texts[2] else "") for test in known]
+    return {
+        suite: {
+            module: sorted({f"{test.path}::{test.name}" for test, line in lines if _names(line, module)})
+            for module in names.split(", ")
+        }
+        for suite, names in MODULES.items()
+    }
+
+
+def page() -> str:
+    """The whole document."""
+    known = list(tests())
+    proven: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for test in known:
+        for pair in test.proves():
+            proven[pair][f"{test.path}{'::' + test.group if test.group else ''}"] += 1
+    other = divergences()
+    lines = [
+        "# Standards, and the tests that prove them",
+        "",
+        "Written from the tests by `python -m tests.spec.standards`; a test keeps it so. Done: proven by the tests named.",
+        "",
+        "| standard | section | done | diverges (why) | proven by |",
+        "|---|---|---|---|---|",
+    ]
+    for pair in sorted({*proven, *other}, key=_order):
+        by = ", ".join(f"{place} ({count})" for place, count in sorted(proven[pair].items())) if pair in proven else ""
+        done = "yes" if by else "differently"
+        lines.append(f"| {pair[0]} | {pair[1]} | {done} | {other.get(pair, '')} | {by} |")
+    lines += ["", "## Modules of the OpenID Foundation's suites", "", "| suite | module | test |", "|---|---|---|"]
+    for suite, found in modules(known).items():
+        lines += [f"| {suite} | {module} | {', '.join(by)} |" for module, by in found.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _names(line: str, module: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(module)}(?!\w)", line) is not None
+
+
+def _pairs(match: re.Match[str]) -> Iterator[tuple[str, str]]:
+    name = _plain(match["name"])
+    for section in (match["first"], match["last"]):
+        if section:
+            yield name, section.rstrip(".")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r" 1\.0(\.1)?$", "", name).replace("Assurance profile for ", "")
+
+
+def _order(pair: tuple[str, str]) -> tuple[object, ...]:
+    return (
+        re.sub(r"\d+", lambda found: found[0].zfill(6), pair[0]),
+        [(part.zfill(4) if part.isdigit() else part) for part in pair[1].split(".")],
+    )
+
+
+if __name__ == "__main__":
+    print(page(), end="")
