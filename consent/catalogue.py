@@ -7,13 +7,13 @@ and a consent to the old one does not stretch to it (GDPR art. 5(1)(b)).
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 
+from base.text import is_latin, is_plain
 from consent.interface import Texts
 from keys.digest import digest
 
@@ -24,8 +24,6 @@ DRAFT, PUBLISHED, RETIRED = "draft", "published", "retired"
 ACTIVE, SUSPENDED = "active", "suspended"
 SENSITIVITIES = ("ordinary", "financial", "special")
 DAY_S = 86_400
-_MISLEADING = re.compile("[\u0000-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff<>]")
-"""Controls, invisible and direction marks, markup: a name on the asking page must read as it is stored."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 
 Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}\Z")]
@@ -177,12 +175,7 @@ def _check_texts(texts: Texts, where: str) -> None:
     if odd := [language for language in texts if not _LANGUAGE.fullmatch(language)]:
         raise CatalogueError(f"{where}: {odd[0][:20]!r} is not a language tag such as nl or en")
     for language, text in texts.items():
-        if _MISLEADING.search(text) or text != unicodedata.normalize("NFC", text):
+        if not is_plain(text):
             raise CatalogueError(f"{where}: markup, invisible characters and direction marks are not allowed")
-        if language in LANGUAGES and not all(_is_latin(letter) for letter in text if letter.isalpha()):
-            # A Cyrillic letter that looks like ours makes one agency pass for another.
+        if language in LANGUAGES and not is_latin(text):
             raise CatalogueError(f"{where}: a letter of another script is not allowed in {language}")
-
-
-def _is_latin(letter: str) -> bool:
-    return letter.isascii() or unicodedata.name(letter, "").startswith("LATIN")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ES256, PS256, RS256, EDDSA = "ES256", "PS256", "RS256", "EdDSA"
+ALGORITHMS_OF_SHA256 = frozenset({ES256, PS256, RS256})
+"""What we sign for clients with: `at_hash` is half of this hash (OpenID Connect Core section 3.1.3.6)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """How strict we are with a client.
 
-    `signing`: what a client's assertions may be signed with. `token_url_audience`: the token endpoint's exact URL
+    `signing`: what a client's assertions and requests may be signed with. `response_signing`: what we may sign
+    for it with, of ALGORITHMS_OF_SHA256. `token_url_audience`: the token endpoint's exact URL
     is accepted as an assertion's audience, at the token endpoint alone.
     """
 
@@ -20,6 +23,7 @@ class Profile:
     dpop_required: bool
     auth_methods: frozenset[str]
     signing: frozenset[str]
+    response_signing: frozenset[str]
     id_token_alg: str
     token_url_audience: bool
     single_grant: bool
@@ -39,6 +43,7 @@ PROFILES: dict[str, Profile] = {
             dpop_required=True,
             auth_methods=frozenset({"private_key_jwt"}),
             signing=frozenset({ES256, PS256, EDDSA, "Ed25519"}),
+            response_signing=frozenset({ES256, PS256}),
             id_token_alg=ES256,
             token_url_audience=False,
             single_grant=False,
@@ -54,6 +59,7 @@ PROFILES: dict[str, Profile] = {
             dpop_required=False,
             auth_methods=frozenset({"private_key_jwt"}),
             signing=frozenset({PS256, RS256, ES256}),
+            response_signing=ALGORITHMS_OF_SHA256,
             id_token_alg=PS256,
             token_url_audience=True,
             single_grant=True,
@@ -69,6 +75,7 @@ PROFILES: dict[str, Profile] = {
             dpop_required=False,
             auth_methods=frozenset({"client_secret_basic", "client_secret_post", "private_key_jwt"}),
             signing=frozenset({ES256, PS256, RS256, EDDSA, "Ed25519"}),
+            response_signing=ALGORITHMS_OF_SHA256,
             id_token_alg=ES256,
             token_url_audience=False,
             single_grant=False,
@@ -84,6 +91,7 @@ PROFILES: dict[str, Profile] = {
             dpop_required=False,
             auth_methods=frozenset({"client_secret_basic", "client_secret_post", "private_key_jwt"}),
             signing=frozenset({ES256, PS256, RS256}),
+            response_signing=ALGORITHMS_OF_SHA256,
             id_token_alg=RS256,
             token_url_audience=True,
             single_grant=False,

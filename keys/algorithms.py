@@ -76,6 +76,11 @@ SIGNING: dict[str, Algorithm] = {
 CLIENT_SIGNING = frozenset({"ES256", "PS256", "EdDSA", "Ed25519", "RS256"})
 """What a client's signature may use at all; its security profile narrows this."""
 
+KEY_MANAGEMENT = frozenset({"RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A256KW"})
+"""`alg` of encryption to a client or to us: no RSA1_5, no PBES2, no direct key (RFC 8725 section 3.2)."""
+CONTENT_ENCRYPTION = frozenset({"A256GCM"})
+"""`enc` of the same (NL GOV Assurance profile for OpenID Connect: nothing weaker)."""
+
 OTHER = {
     "sealing": "AES-256-GCM, 96-bit random nonce, a data key per citizen",
     "pseudonyms": "HMAC-SHA-256 under keys from HKDF-SHA-256 (RFC 5869)",

@@ -58,6 +58,16 @@ class Client:
         return str(self.metadata.get("id_token_signed_response_alg", self.profile.id_token_alg))
 
     @property
+    def assertion_signing(self) -> frozenset[str]:
+        """What its assertions may be signed with: the algorithm it registered, or those of its profile."""
+        registered = self.metadata.get("token_endpoint_auth_signing_alg")
+        return frozenset({registered}) & self.profile.signing if registered else self.profile.signing
+
+    @property
+    def must_push(self) -> bool:
+        return self.profile.par_required or bool(self.metadata.get("require_pushed_authorization_requests"))
+
+    @property
     def dpop_bound(self) -> bool:
         return self.profile.dpop_required or bool(self.metadata.get("dpop_bound_access_tokens"))
 

@@ -82,7 +82,7 @@ def _by_assertion(
             assertion,
             keys=client.key_source() if client is not None and usable else _NO_KEYS,
             typ=frozenset({None, "JWT", "client-authentication+jwt"}),
-            algorithms=client.profile.signing if client is not None else frozenset(),
+            algorithms=client.assertion_signing if client is not None else frozenset(),
             now=now,
             issuer=client.client_id if client is not None else None,
             leeway_s=LEEWAY_S,

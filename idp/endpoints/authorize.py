@@ -74,7 +74,7 @@ class Authorize:
                 form = jar.opened(client, sent, issuer=context.issuer, now=now)
             target = authorization.verify_target(client, form)
             assert client is not None
-            if client.profile.par_required:
+            if client.must_push:
                 raise OAuthError("invalid_request", "This client must push its requests (RFC 9126).")
             if grant_management.PARAMETERS & set(form):
                 raise OAuthError("invalid_request", "Requests on a grant must be pushed (RFC 9126).")

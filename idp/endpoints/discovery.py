@@ -11,13 +11,12 @@ from base.web import Cached
 from idp.authenticators.levels import HIGH, LEVELS
 from idp.authorization import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
-from idp.clients.registration import GRANTS
 from idp.context import Context
 from idp.endpoints import authorize, introspect, par, responses
 from idp.extensions import grant_management, rar
-from idp.profiles import PROFILES
+from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
 from idp.scopes import SCOPES
-from idp.server import TOKEN_PATH
+from idp.server import GRANTS, TOKEN_PATH
 from idp.tokens.mint import GRANTS_API, USERINFO
 
 JWKS, LOGOUT = "/oauth2/jwks", "/oauth2/logout"
@@ -58,9 +57,9 @@ def document(issuer: str) -> dict[str, Any]:
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
-        "grant_types_supported": list(GRANTS),
+        "grant_types_supported": [grant.GRANT_TYPE for grant in GRANTS],
         "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["ES256", "PS256", "RS256"],
+        "id_token_signing_alg_values_supported": sorted(ALGORITHMS_OF_SHA256),
         **authentication,
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": sorted(dpop.ALGORITHMS),
