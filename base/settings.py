@@ -88,6 +88,13 @@ class Settings(BaseSettings):
         danger="Whoever is listed can pretend to be any caller.",
         example='["10.0.0.5/32"]',
     )
+    outbound_ca: Path | None = _setting(
+        None,
+        "Certificate authorities, besides the system's, that are believed when we connect to an agency (PKIoverheid).",
+        unit="PEM file",
+        danger="Whoever holds one of them can pretend to be any agency's server.",
+        example="/etc/regie/pkioverheid.pem",
+    )
     writers: int = _setting(
         3,
         "Connections that write to PostgreSQL, for each service and process.",
@@ -180,6 +187,8 @@ class Settings(BaseSettings):
             )
         if self.database_url and not self.database_url.startswith("postgresql+psycopg://"):
             raise UnsafeSettings("REGIE_DATABASE_URL must begin with postgresql+psycopg:// (empty means SQLite).")
+        if self.outbound_ca is not None and not self.outbound_ca.is_file():
+            raise UnsafeSettings("REGIE_OUTBOUND_CA must be a PEM file that the server's user can read.")
         self._check_lifetimes()
 
     def _check_lifetimes(self) -> None:

@@ -11,6 +11,7 @@ from base.clock import Clock
 from base.cookies import Cookies
 from base.database import Connection, Database
 from base.database.cleaning import Cleaner
+from base.fetch import Fetch
 from base.limits import Slots
 from base.people import LoggedIn
 from base.render import Renderer
@@ -46,6 +47,7 @@ class Provider:
             Slots(SLOTS, WAITING),
             Cookies(settings),
             RelyingParty.of(settings.issuer),
+            Fetch(settings),
         )
 
     def routes(self) -> list[BaseRoute]:

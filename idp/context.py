@@ -11,6 +11,7 @@ from starlette.responses import Response
 from base.clock import Clock
 from base.cookies import Cookies
 from base.database import Connection, Database
+from base.fetch import Fetch
 from base.ids import digest, secret
 from base.limits import Slots
 from base.people import LoggedIn
@@ -38,6 +39,7 @@ class Context:
     slots: Slots
     cookies: Cookies
     party: RelyingParty
+    fetch: Fetch
 
     @property
     def issuer(self) -> str:

@@ -22,7 +22,7 @@ BREACHES = {
     "SQL lives in store/ and base.database alone": ("consent/errors.py", "import sqlalchemy"),
     "JOSE is done in keys.jose alone": ("idp/scopes.py", "import joserfc"),
     "python-jose verifies in tests and never runs in the product": ("regie/receipts.py", "import jose"),
-    "nothing of the four floors opens a connection to the outside": ("idp/scopes.py", "import httpx2"),
+    "connections to the outside are opened in base.fetch alone": ("idp/scopes.py", "import httpx2"),
     "agencies speak the wire only": ("agency/errors.py", "import base.clock"),
     "keys knows no database and no web": ("keys/errors.py", "import sqlalchemy"),
 }

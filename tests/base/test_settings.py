@@ -38,6 +38,7 @@ def test_the_two_usual_ways_to_start_are_safe() -> None:
         ({**SAFE, "par_s": 600}, "REGIE_PAR_S"),
         ({**SAFE, "permit_s": 31}, "REGIE_PERMIT_S"),
         ({**SAFE, "session_idle_s": 0}, "REGIE_SESSION_IDLE_S"),
+        ({**SAFE, "outbound_ca": "/nowhere.pem"}, "REGIE_OUTBOUND_CA"),
         ({**SAFE, "refresh_total_s": 86_401}, "REGIE_REFRESH_TOTAL_S"),
         ({**SAFE, "access_token_s": -1}, "REGIE_ACCESS_TOKEN_S"),
         ({**SAFE, "id_token_s": 10**9}, "REGIE_ID_TOKEN_S"),
