@@ -15,7 +15,8 @@ EVENTS = frozenset(
     {
         "citizen.added", "citizen.imported", "citizen.suspended", "citizen.erased", "citizen.enrolled",
         "login.succeeded", "login.failed", "authenticator.added", "authenticator.removed", "session.ended",
-        "client.added", "client.disabled", "client.secret_rotated", "code.reused", "token.revoked", "refresh.reused",
+        "client.added", "client.disabled", "client.secret_rotated", "client.invited", "client.registered", "client.updated",
+        "client.deleted", "client.registration_token_rotated", "software_issuer.added", "code.reused", "token.revoked", "refresh.reused",
         "grant.amended", "grant.revoked",
         "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.published", "purpose.retired",
         "key.rotated", "key.revoked", "consent.withdrawn_by_operator",

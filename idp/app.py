@@ -20,8 +20,9 @@ from base.web import Cached
 from consent.interface import Door
 from idp import pages, revoking
 from idp.authenticators.passkey import RelyingParty
+from idp.clients.fetched import Fetched
 from idp.context import Context
-from idp.endpoints import authorize, discovery, grants, introspect, logout, par, population, token, userinfo
+from idp.endpoints import authorize, discovery, grants, introspect, logout, par, population, register, token, userinfo
 from idp.server import Server
 from idp.store import cleaning, people
 from idp.tokens.mint import Minter
@@ -35,6 +36,7 @@ class Provider:
     def __init__(
         self, settings: Settings, database: Database, ring: Ring, clock: Clock, renderer: Renderer, registry: Door
     ) -> None:
+        fetch = Fetch(settings)
         self.context = Context(
             settings,
             database,
@@ -47,11 +49,23 @@ class Provider:
             Slots(SLOTS, WAITING),
             Cookies(settings),
             RelyingParty.of(settings.issuer),
-            Fetch(settings),
+            fetch,
+            Fetched(database, fetch, clock),
         )
 
     def routes(self) -> list[BaseRoute]:
-        parts: tuple[Any, ...] = (token, introspect, userinfo, par, authorize, grants, population, logout, pages)
+        parts: tuple[Any, ...] = (
+            token,
+            introspect,
+            userinfo,
+            par,
+            register,
+            authorize,
+            grants,
+            population,
+            logout,
+            pages,
+        )
         return [route for part in parts for route in part.routes(self.context)]
 
     def documents(self) -> dict[str, Cached]:

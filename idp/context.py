@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,10 +22,13 @@ from base.settings import Settings
 from consent.interface import Door
 from idp import sessions
 from idp.authenticators.passkey import RelyingParty
+from idp.clients.fetched import Fetched
 from idp.server import Server
 from idp.sessions import Session
 from idp.tokens.mint import Minter
 from keys.ring import Ring
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,19 @@ class Context:
     cookies: Cookies
     party: RelyingParty
     fetch: Fetch
+    fetched: Fetched
 
     @property
     def issuer(self) -> str:
         return self.settings.issuer
+
+    async def write(self, unit: Callable[[Connection], T]) -> T:
+        """As `database.write`, for units that authenticate a client or open its request: its keys may be elsewhere."""
+        return await self.fetched.attempt(lambda: self.database.write(unit))
+
+    async def read(self, unit: Callable[[Connection], T]) -> T:
+        """As `write`, for units that change nothing."""
+        return await self.fetched.attempt(lambda: self.database.read(unit))
 
     def now(self) -> datetime:
         return self.clock.now()

@@ -15,7 +15,8 @@ class Profile:
 
     `signing`: what a client's assertions and requests may be signed with. `response_signing`: what we may sign
     for it with, of ALGORITHMS_OF_SHA256. `token_url_audience`: the token endpoint's exact URL
-    is accepted as an assertion's audience, at the token endpoint alone.
+    is accepted as an assertion's audience, at the token endpoint alone. `credentials_by_software`: a client for
+    client_credentials may be registered by software (RFC 7591), not by operators alone.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Profile:
     id_token_alg: str
     token_url_audience: bool
     single_grant: bool
+    credentials_by_software: bool
     amr: bool
     nonce_required: bool
     pkce_required: bool
@@ -47,6 +49,7 @@ PROFILES: dict[str, Profile] = {
             id_token_alg=ES256,
             token_url_audience=False,
             single_grant=False,
+            credentials_by_software=True,
             amr=True,
             nonce_required=False,
             pkce_required=True,
@@ -63,6 +66,7 @@ PROFILES: dict[str, Profile] = {
             id_token_alg=PS256,
             token_url_audience=True,
             single_grant=True,
+            credentials_by_software=False,
             amr=False,
             nonce_required=True,
             pkce_required=True,
@@ -79,6 +83,7 @@ PROFILES: dict[str, Profile] = {
             id_token_alg=ES256,
             token_url_audience=False,
             single_grant=False,
+            credentials_by_software=True,
             amr=True,
             nonce_required=False,
             pkce_required=True,
@@ -95,6 +100,7 @@ PROFILES: dict[str, Profile] = {
             id_token_alg=RS256,
             token_url_audience=True,
             single_grant=False,
+            credentials_by_software=True,
             amr=True,
             nonce_required=False,
             pkce_required=False,

@@ -12,6 +12,7 @@ from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Error
 
 from idp.clients import Client
 from idp.clients.authenticate import authenticate
+from idp.clients.fetched import MissingKey
 from idp.errors import OAuthError
 from idp.grants.authorization_code import AuthorizationCode
 from idp.grants.client_credentials import ClientCredentials
@@ -35,6 +36,9 @@ class Server(AuthorizationServer):
         """Answer a token request. Returns a refusal, so that what it changed (an ended family) is committed."""
         try:
             answer: Answer = self.create_token_response(request)
+        except MissingKey:
+            # Not an answer yet: the edge asks the client's address first.
+            raise
         except OAuthError as error:
             return error.status, {"error": error.error, "error_description": error.description}
         return answer

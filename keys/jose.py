@@ -111,6 +111,14 @@ def unverified_claims(unverified_jwt: str) -> Mapping[str, Any]:
     return _json(unverified_jwt.split(".")[1])
 
 
+def unverified_kid(unverified_jwt: str) -> str | None:
+    """The key that a token says it was signed with, believed by nobody."""
+    if len(unverified_jwt) > MAX_TOKEN or not _COMPACT.match(unverified_jwt):
+        raise InvalidToken("not a compact JWS")
+    kid = _json(unverified_jwt.partition(".")[0]).get("kid")
+    return kid if isinstance(kid, str) else None
+
+
 def _key_for(
     unverified_jwt: str, keys: KeySource, typ: frozenset[str | None], algorithms: frozenset[str]
 ) -> tuple[dict[str, Any], VerifyingKey]:

@@ -108,6 +108,14 @@ _plain(client, "list", "client list", "All clients.")
 _plain(client, "show", "client show", "One client.", "client_id")
 _plain(client, "disable", "client disable", "A client logs nobody in any more.", "client_id")
 _plain(client, "rotate-secret", "client rotate-secret", "A new secret; the old one stops at once.", "client_id")
+_plain(
+    client,
+    "rotate-registration",
+    "client rotate-registration",
+    "A new registration access token, for software that lost its own (RFC 7592).",
+    "client_id",
+)
+_from_file(client, "trust", "client trust", "Believe who vouches for software: a file with iss and jwks (RFC 7591).")
 _from_file(citizen, "add", "citizen add", "Add one citizen; in development also a user name and password.")
 _plain(citizen, "enrol", "citizen enrol", "A one-time code for a citizen's first login.", "id")
 _plain(citizen, "suspend", "citizen suspend", "A citizen can no longer log in.", "id")
@@ -127,6 +135,19 @@ def client_add(
 ) -> None:
     """Register software of an agency (RFC 7591 metadata); prints what it needs, a secret this once."""
     _run("client add", {"file": _guard(lambda: _read(file), as_json=as_json), "profile": profile}, as_json=as_json)
+
+
+@client.command("invite")
+def client_invite(
+    agency: Annotated[str, typer.Option(help="Whose software it is.")],
+    profile: Annotated[str, typer.Option(help="As for client add.")] = "fapi2",
+    uses: Annotated[int, typer.Option(help="How many clients may be registered with it.")] = 1,
+    days: Annotated[int, typer.Option(help="How long it lasts.")] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """An initial access token, with which an agency's software registers itself (RFC 7591); shown this once."""
+    params = {"agency": agency, "profile": profile, "uses": uses, "days": days}
+    _run("client invite", params, as_json=as_json)
 
 
 @keys.command("rotate")

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from idp.profiles import PROFILES, Profile
+from idp.profiles import Profile
 from keys.jwks import KeySource, check_set, source
+
+OPERATOR, SOFTWARE = "operator", "software"
+"""Who registered a client: an operator, or the client's own software with an invitation (RFC 7591)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """`metadata`: RFC 7591 members, checked at registration. `agency`: whose software it is, and its pseudonyms' sector."""
+    """`metadata`: RFC 7591 members, checked at registration; with `jwks_uri`, `jwks` is what was fetched there.
+
+    `agency`: whose software it is, and its pseudonyms' sector. `registered_by`: OPERATOR or SOFTWARE.
+    `keys_until`: how long fetched keys count; whoever relies on them asks `idp.clients.fetched.require_key` first.
+    """
 
     client_id: str
     agency: str
@@ -23,18 +31,16 @@ class Client:
     metadata: Mapping[str, Any]
     secret_digest: str | None
     active: bool
+    registered_by: str = OPERATOR
+    registration_digest: str | None = None
+    created_at: datetime | None = None
+    keys_until: datetime | None = None
 
-    @classmethod
-    def of(
-        cls,
-        client_id: str,
-        agency: str,
-        profile: str,
-        metadata: Mapping[str, Any],
-        secret_digest: str | None,
-        state: str,
-    ) -> Client:
-        return cls(client_id, agency, PROFILES[profile], metadata, secret_digest, state == "active")
+    @property
+    def registered(self) -> dict[str, Any]:
+        """The metadata as it was registered: without the keys that were fetched."""
+        hidden = {"jwks"} if "jwks_uri" in self.metadata else set()
+        return {name: value for name, value in self.metadata.items() if name not in hidden}
 
     @property
     def redirect_uris(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from base.database import Connection
 from base.ids import digest, same
 from base.replay import claim_once
 from idp.clients import Client
+from idp.clients.fetched import require_key
 from idp.errors import OAuthError, invalid_client
 from idp.store import clients
 from keys import jose
@@ -78,6 +79,8 @@ def _by_assertion(
         named = isinstance(client_id, str) and 0 < len(client_id) <= 64
         client = clients.find(connection, client_id) if named else None  # type: ignore[arg-type]  # named says so
         usable = client is not None and client.active and client.auth_method == "private_key_jwt"
+        if client is not None and usable:
+            require_key(client, assertion, now, invalid_client())
         claims = jose.verify(
             assertion,
             keys=client.key_source() if client is not None and usable else _NO_KEYS,

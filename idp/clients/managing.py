@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from base import audit
 from base.database import Connection
+from base.fetch import Fetch
 from base.ids import digest, secret
-from idp.clients import Client
-from idp.clients.registration import InvalidMetadata, register
+from base.settings import Settings
+from idp.clients import Client, arriving
+from idp.clients.metadata import InvalidMetadata
+from idp.clients.registration import register
 from idp.store import clients
 
-__all__ = ["Client", "InvalidMetadata", "add", "disable", "every", "find", "prepare", "rotate_secret"]
+__all__ = ["Client", "InvalidMetadata", "add", "disable", "every", "fetched", "find", "prepare", "rotate_secret"]
 
 prepare = register
 find = clients.find
 every = clients.every
 
 
-def add(connection: Connection, client: Client, now: datetime) -> None:
-    """InvalidMetadata when the id is taken."""
+def fetched(settings: Settings, client: Client, now: datetime) -> dict[str, Any]:
+    """What a client's addresses give, from a thread that may wait. InvalidMetadata."""
+    if not {"jwks_uri", "sector_identifier_uri"} & set(client.metadata):
+        return {}
+    return asyncio.run(arriving.fetched_for(client.registered, client.profile, Fetch(settings), now))
+
+
+def add(connection: Connection, client: Client, now: datetime, columns: Mapping[str, Any]) -> Client:
+    """`columns`: as `fetched` answered. InvalidMetadata when the id is taken."""
     if clients.find(connection, client.client_id) is not None:
         raise InvalidMetadata("this client_id is taken")
-    clients.add(connection, client, now)
+    clients.add(connection, client, now, fetched=columns)
     audit.record(connection, "client.added", actor="operator", object=client.client_id, now=now)
+    return replace(client, created_at=now)
 
 
 def disable(connection: Connection, client_id: str, now: datetime) -> bool:

@@ -18,11 +18,8 @@ from idp.clients.together import ENCRYPTED, check
 from idp.profiles import PROFILES, Profile
 from keys.algorithms import CONTENT_ENCRYPTION
 
-__all__ = ["InvalidMetadata", "prepare", "register"]
-
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,62}\Z")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{3,64}\Z")
-_KEYED = frozenset({"private_key_jwt"})
 (_CONTENT,) = CONTENT_ENCRYPTION
 
 
@@ -38,6 +35,8 @@ def register(raw: bytes, profile_name: str, *, development: bool) -> tuple[Clien
         raise InvalidMetadata("agency must be the id of an agency, such as municipality")
     if client_id and not (isinstance(client_id, str) and _CLIENT_ID.match(client_id)):
         raise InvalidMetadata("client_id may hold letters, digits, dot, dash and underscore, 3 to 64 of them")
+    if "software_statement" in file:
+        raise InvalidMetadata("software_statement is for software that registers itself: an operator vouches himself")
     metadata = prepare(read(file, ignore_unknown=False), profile, agency=agency, development=development)
     return new(metadata, profile, agency=agency, client_id=client_id)
 
@@ -66,9 +65,13 @@ def prepare(sent: Sent, profile: Profile, *, agency: str, development: bool) -> 
 
 def new(metadata: Mapping[str, Any], profile: Profile, *, agency: str, client_id: str) -> tuple[Client, str | None]:
     """A client with an id and, if its method has one, a secret."""
-    value = secret() if metadata["token_endpoint_auth_method"].startswith("client_secret") else None
+    value = secret() if has_secret(metadata) else None
     client_id = client_id or f"{agency[:40]}-{identifier()}"
     return Client(client_id, agency, profile, metadata, digest(value) if value else None, True), value
+
+
+def has_secret(metadata: Mapping[str, Any]) -> bool:
+    return str(metadata["token_endpoint_auth_method"]).startswith("client_secret")
 
 
 def _complete(members: Metadata, profile: Profile, agency: str) -> None:

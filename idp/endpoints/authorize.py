@@ -6,6 +6,7 @@ A request is checked and stored; the browser then comes back here, with its hand
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from consent.interface import ConsentError, Question
 from idp import authorization, managing_grants, requests
 from idp.authorization import DONE, LOGIN, Wanted
 from idp.clients import Client
+from idp.clients.fetched import MissingKey
 from idp.context import Context
 from idp.endpoints.responses import refuse, respond
 from idp.errors import OAuthError, UnverifiedRequest
@@ -71,7 +73,7 @@ class Authorize:
         form, target = sent, None
         try:
             if client is not None:
-                form = jar.opened(client, sent, issuer=context.issuer, now=now)
+                form = await self._opened(client, sent, now)
             target = authorization.verify_target(client, form)
             assert client is not None
             if client.must_push:
@@ -92,6 +94,16 @@ class Authorize:
             )
 
         return await context.database.write(keep)
+
+    async def _opened(self, client: Client, sent: Mapping[str, str], now: datetime) -> Mapping[str, str]:
+        context = self._context
+        try:
+            return jar.opened(client, sent, issuer=context.issuer, now=now)
+        except MissingKey as missing:
+            if not await context.fetched.renewed(missing.client_id):
+                raise
+            again = await context.database.read(lambda c: requests.find_client(c, client.client_id))
+            return jar.opened(again or client, sent, issuer=context.issuer, now=now)
 
     async def _resume(self, request: Request, handle: str) -> Response:
         context, now = self._context, self._context.now()

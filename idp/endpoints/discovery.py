@@ -12,7 +12,7 @@ from idp.authenticators.levels import HIGH, LEVELS
 from idp.authorization import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
 from idp.context import Context
-from idp.endpoints import authorize, introspect, par, responses
+from idp.endpoints import authorize, introspect, par, register, responses
 from idp.extensions import grant_management, rar
 from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
 from idp.scopes import SCOPES
@@ -50,6 +50,7 @@ def document(issuer: str) -> dict[str, Any]:
         "pushed_authorization_request_endpoint": issuer + par.PATH,
         "introspection_endpoint": issuer + introspect.INTROSPECT,
         "revocation_endpoint": issuer + introspect.REVOKE,
+        "registration_endpoint": issuer + register.PATH,
         "end_session_endpoint": issuer + LOGOUT,
         "grant_management_endpoint": issuer + GRANTS_API,
         "grant_management_actions_supported": list(grant_management.ACTIONS),

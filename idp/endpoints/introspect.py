@@ -52,7 +52,7 @@ def _endpoint(context: Context, act: Callable[[Connection, str, Client, datetime
         try:
             # A secret leaves no trace, so introspection with one is a read; an assertion is used up.
             reads = act.__name__ == "introspect" and "client_assertion" not in form
-            done = await (context.database.read(unit) if reads else context.database.write(unit))
+            done = await (context.read(unit) if reads else context.write(unit))
         except OAuthError as error:
             return answers.refused(error)
         return answers.refused(done) if isinstance(done, OAuthError) else answers.json(200, done)

@@ -10,6 +10,7 @@ from base.database import Connection
 from base.forms import read_form
 from idp import authorization, requests
 from idp.clients.authenticate import authenticate
+from idp.clients.fetched import MissingKey
 from idp.context import Context
 from idp.endpoints import answers
 from idp.errors import OAuthError, UnverifiedRequest
@@ -39,6 +40,8 @@ def routes(context: Context) -> list[Route]:
                 grant_management.named(connection, client.client_id, asked)
             except UnverifiedRequest:
                 return OAuthError("invalid_request", "The redirect_uri is not registered for this client.")
+            except MissingKey:
+                raise
             except OAuthError as error:
                 # Returned: the assertion that came with it stays used.
                 return error
@@ -55,7 +58,7 @@ def routes(context: Context) -> list[Route]:
 
         try:
             proof = answers.proof_of(request, url, now)
-            done = await context.database.write(unit)
+            done = await context.write(unit)
         except OAuthError as error:
             return answers.refused(error)
         if isinstance(done, OAuthError):

@@ -32,7 +32,7 @@ def routes(context: Context) -> list[Route]:
 
         try:
             proof = answers.proof_of(request, url, now)
-            status, body = await context.database.write(unit)
+            status, body = await context.write(unit)
         except OAuthError as error:
             return answers.refused(error)
         return answers.json(status, body)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from idp.clients import Client
+from idp.clients.fetched import require_key
 from idp.errors import OAuthError
 from keys import jose
 from keys.errors import InvalidToken
@@ -26,6 +27,7 @@ def opened(client: Client, form: Mapping[str, str], *, issuer: str, now: datetim
         return form
     if "request_uri" in form:
         raise OAuthError("invalid_request", "request and request_uri exclude each other (RFC 9101 section 5).")
+    require_key(client, form["request"], now, _invalid())
     strict = client.profile.par_required
     registered = client.metadata.get("request_object_signing_alg")
     try:

@@ -13,8 +13,10 @@ from idp.store.tables import (
     access_token,
     account,
     authorization_request,
+    client,
     code,
     family,
+    initial_access_token,
     managed_grant,
     metadata,
     once,
@@ -41,6 +43,9 @@ def rules(settings: Settings) -> tuple[Rule, ...]:
         Rule(managed_grant, "ended_at", DAY),
         Rule(session, "auth_time", login + DAY),
         Rule(session_client, "created_at", login + DAY),
+        Rule(initial_access_token, "expires_at", DAY),
+        # By then nothing that it was given can come back.
+        Rule(client, "deleted_at", tokens + DAY),
         Rule(metadata.tables[COUNTER.name], "changed_at", DAY, besides=_of_nobody),
     )
 

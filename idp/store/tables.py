@@ -107,8 +107,34 @@ client = Table(
     Column("profile", String(16), nullable=False),
     Column("metadata", Json, nullable=False),
     Column("secret_digest", DIGEST),
-    Column("state", String(16), nullable=False),
+    Column("state", String(16), nullable=False),  # active, disabled, deleted
+    Column("registered_by", String(16), nullable=False),  # operator, software
+    Column("registration_digest", DIGEST),
+    Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
+    Column("deleted_at", Instant, index=True),
+    # Of jwks_uri: the set that counts until, when it was fetched, when fetching began last.
+    Column("fetched_jwks", Json),
+    Column("keys_until", Instant),
+    Column("keys_fetched_at", Instant),
+    Column("keys_tried_at", Instant),
+)
+initial_access_token = Table(
+    "initial_access_token",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("agency", String(64), nullable=False),
+    Column("profile", String(16), nullable=False),
+    Column("uses_left", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+software_issuer = Table(
+    "software_issuer",
+    metadata,
+    Column("iss", String(200), primary_key=True),
+    Column("jwks", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
 )
 authorization_request = Table(
     "authorization_request",
