@@ -79,7 +79,7 @@ async def get(fetch: Fetch, members: Metadata, profile: Profile, now: datetime) 
     kept = {"keys": jwks["keys"]}
     if len(msgspec.json.encode(kept)) > MAX_SET:
         raise Unfit("the key set at jwks_uri is too large")
-    return {"fetched_jwks": kept, "keys_until": now + COUNTS, "keys_fetched_at": now, "keys_tried_at": now}
+    return {"fetched_jwks": kept, "keys_until": now + COUNTS, "keys_fetched_at": now}
 
 
 @dataclass(frozen=True, slots=True)
