@@ -208,7 +208,10 @@ def _numbers(kty: str, jwk: Jwk) -> PublicKey:
         x, y = _unsigned_of(jwk["x"]), _unsigned_of(jwk["y"])
         return ec.EllipticCurvePublicNumbers(x, y, _CURVES[jwk["crv"]]).public_key()
     if kty == "OKP" and jwk["crv"] == "Ed25519":
-        return ed25519.Ed25519PublicKey.from_public_bytes(b64decode(jwk["x"]))
+        point = b64decode(jwk["x"])
+        if weak.has_small_order(point):
+            raise WeakKey("this Ed25519 key is nobody's: replace it")
+        return ed25519.Ed25519PublicKey.from_public_bytes(point)
     raise WeakKey("crv must be P-256 for EC and Ed25519 for OKP")
 
 

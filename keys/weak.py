@@ -1,4 +1,4 @@
-"""RSA keys whose numbers are proper and yet no secret: what is cheap to find out about a stranger's key."""
+"""Keys whose numbers are proper and yet no secret: what is cheap to find out about a stranger's key."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ _ROCA = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 15
 """Primes modulo which the numbers of a broken generator are powers of 65537, and others mostly are not."""
 _POWERS = {p: frozenset(pow(65537, exponent, p) for exponent in range(p - 1)) for p in _ROCA}
 _FERMAT_STEPS = 100
+_FIELD = 2**255 - 19
+_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _FIELD, _FIELD + 1, _ORDER_8, _FIELD - _ORDER_8})
+"""The y of every point of Ed25519 of order 1, 2, 4 or 8, also as they are spelled above the field."""
 
 
 def is_easily_factored(n: int) -> bool:
@@ -21,6 +25,11 @@ def is_easily_factored(n: int) -> bool:
 def share_a_prime(moduli: Sequence[int]) -> bool:
     """Whether two moduli, made with too little randomness, have a factor in common."""
     return any(math.gcd(a, b) != 1 for i, a in enumerate(moduli) for b in moduli[:i])
+
+
+def has_small_order(point: bytes) -> bool:
+    """Whether an Ed25519 public key is one by which signatures of nobody verify (RFC 8032 section 5.1.3)."""
+    return int.from_bytes(point, "little") & (2**255 - 1) in _SMALL_ORDER
 
 
 def _is_roca(n: int) -> bool:

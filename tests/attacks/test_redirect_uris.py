@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 
 from idp.authorization import verify_target
 from idp.clients.registration import InvalidMetadata, register
 from idp.errors import UnverifiedRequest
+from tests.fixtures.server import CALLBACK
+
+if TYPE_CHECKING:
+    from tests.fixtures.server import Server
 
 GOOD = "https://agency.example/cb"
 NEVER = [
@@ -52,3 +58,43 @@ def test_the_registered_one_matches() -> None:
     client, _ = register(metadata(GOOD), "baseline", development=False)
 
     assert verify_target(client, {"redirect_uri": GOOD}) == GOOD
+
+
+class TestOnTheWire:
+    """The same sixty at the running server, with the registered URI of the fixture's client in place of GOOD."""
+
+    def asked(self, uri: str) -> dict[str, str]:
+        given = uri.replace("https://agency.example/cb", CALLBACK).replace("agency.example", "localhost:9")
+        return {"response_type": "code", "scope": "openid", "redirect_uri": given}
+
+    def test_t16_t17_authorize_answers_a_page_and_never_a_redirect(self, server: Server) -> None:
+        client = server.clients["baseline"]
+        assert len(NEVER) + len(OTHER) >= 60
+
+        for uri in (*NEVER, *OTHER):
+            form = {"client_id": client.client_id, "state": "s", "nonce": "n", **self.asked(uri)}
+            for done in (
+                httpx2.get(f"{server.issuer}/oauth2/authorize", params=form),
+                httpx2.post(f"{server.issuer}/oauth2/authorize", data=form),
+            ):
+                assert done.status_code == 400, uri
+                assert "location" not in done.headers, uri
+                assert "localhost:9" not in done.text, uri
+
+    def test_t16_a_pushed_request_is_refused(self, server: Server) -> None:
+        client = server.clients["baseline"]
+
+        for uri in (*NEVER, *OTHER):
+            form = self.asked(uri)
+            done = httpx2.post(f"{server.issuer}/oauth2/par", data=form, auth=(client.client_id, client.secret))
+            assert (done.status_code, done.json()["error"]) == (400, "invalid_request"), uri
+
+    def test_t16_software_cannot_register_an_unsafe_one(self, server: Server) -> None:
+        invited = server.run("client", "invite", "--agency", "health-insurer", "--profile", "baseline")
+        headers = {"authorization": f"Bearer {invited['initial_access_token']}"}
+
+        # What the mode of development allows, it allows here: this machine alone.
+        for uri in (one for one in NEVER if not one.startswith(("http://localhost", "http://127.0.0.1"))):
+            body = {"redirect_uris": [uri]}
+            done = httpx2.post(f"{server.issuer}/oauth2/register", json=body, headers=headers)
+            assert (done.status_code, done.json()["error"]) == (400, "invalid_redirect_uri"), uri
