@@ -31,6 +31,8 @@ from keys.jwks import check_set, encryption_keys
 
 COUNTS, AT_MOST = timedelta(hours=1), timedelta(days=1)
 AGAIN = timedelta(seconds=60)
+WAITS = 12
+"""How often a worker looks whether another has what it waits for."""
 MAX_SET = 64 * 1024
 """Bytes of a key set that we keep."""
 
@@ -89,7 +91,7 @@ class Fetched:
     database: Database
     fetch: Fetch
     clock: Clock
-    _under_way: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    _under_way: dict[str, asyncio.Task[bool]] = field(default_factory=dict)
 
     async def attempt(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do it; if a client's key is missing, ask its address and do it once more."""
@@ -101,19 +103,19 @@ class Fetched:
             return await work()
 
     async def renewed(self, client_id: str) -> bool:
-        """Whether there may be other keys now than a moment ago."""
-        if client_id in self._under_way:
-            await asyncio.wait([self._under_way[client_id]], timeout=TOTAL_S)
-            return True
+        """Whether there may be other keys now than a moment ago. One asks, in this process and in all; others wait."""
+        task = self._under_way.get(client_id)
+        if task is None:
+            # A task of its own: a caller that goes away cuts nothing off for the others.
+            task = self._under_way[client_id] = asyncio.create_task(self._ask(client_id))
+            task.add_done_callback(lambda _: self._under_way.pop(client_id))
+        return await asyncio.shield(task)
+
+    async def _ask(self, client_id: str) -> bool:
         now = self.clock.now()
         if not await self.database.write(lambda c: clients.try_keys(c, client_id, before=now - AGAIN, now=now)):
-            return await self._waited(client_id, now)
-        future = self._under_way[client_id] = asyncio.get_running_loop().create_future()
-        try:
-            await self._renew(client_id, now)
-        finally:
-            self._under_way.pop(client_id)
-            future.set_result(None)
+            return await self._another_asks(client_id, now)
+        await self._renew(client_id, now)
         return True
 
     async def _renew(self, client_id: str, tried_at: datetime) -> None:
@@ -125,22 +127,21 @@ class Fetched:
         except Unfit as unfit:
             log.warning("client.keys_not_fetched", client_id=client_id, reason=str(unfit))
             after, until = tried_at - AT_MOST, tried_at + AGAIN
-            await self.database.write(lambda c: clients.spare_keys(c, client_id, fetched_after=after, until=until))
+            await self.database.write(
+                lambda c: clients.spare_keys(c, client_id, tried_at, fetched_after=after, until=until)
+            )
             return
         await self.database.write(lambda c: clients.keep_keys(c, client_id, tried_at, columns))
 
-    async def _waited(self, client_id: str, now: datetime) -> bool:
-        """Another worker tried within the minute: if it did just now, its answer may be near."""
-        first = await self.database.read(lambda c: clients.keys_times(c, client_id))
-        if first is None or now - first.tried_at > timedelta(seconds=TOTAL_S):
-            return False
-        if first.fetched_at == first.tried_at:
-            return True
-        for _ in range(6):
-            await asyncio.sleep(TOTAL_S / 6)
-            again = await self.database.read(lambda c: clients.keys_times(c, client_id))
-            if again is None or again != first:
-                return again is not None
+    async def _another_asks(self, client_id: str, now: datetime) -> bool:
+        """Wait for another worker that asks at this moment; one that was cut off is not waited for."""
+        for _ in range(WAITS):
+            last = await self.database.read(lambda c: clients.last_try(c, client_id))
+            if last is None or now - last.at > timedelta(seconds=TOTAL_S):
+                return False
+            if not last.goes_on:
+                return True
+            await asyncio.sleep(TOTAL_S / WAITS)
         return False
 
 

@@ -108,6 +108,7 @@ def update(
         "keys_until": None,
         "keys_fetched_at": None,
         "keys_tried_at": None,
+        "keys_trying": False,
         **fetched,
     }
     if not clients.change_if(connection, client.client_id, digest(token), values, now):

@@ -50,6 +50,7 @@ def add(connection: Connection, one: Client, now: datetime, *, fetched: Mapping[
         "registration_digest": one.registration_digest,
         "created_at": now,
         "changed_at": now,
+        "keys_trying": False,
         **(fetched or {}),
     }
     connection.execute(insert(client), row)
@@ -77,34 +78,37 @@ def try_keys(connection: Connection, client_id: str, *, before: datetime, now: d
     """Claim the right to fetch a client's keys; False when somebody did after `before`."""
     tried = client.c.keys_tried_at
     where = (client.c.client_id == client_id, client.c.state == ACTIVE, or_(tried.is_(None), tried <= before))
-    return connection.execute(update(client).where(*where).values(keys_tried_at=now)).rowcount == 1
+    return connection.execute(update(client).where(*where).values(keys_tried_at=now, keys_trying=True)).rowcount == 1
 
 
 @dataclass(frozen=True, slots=True)
-class KeysTimes:
-    """When fetching a client's keys began last, and when it last succeeded; the same instant when it did."""
+class Try:
+    """The last fetching of a client's keys. `goes_on`: or it was cut off."""
 
-    tried_at: datetime
-    fetched_at: datetime | None
+    at: datetime
+    goes_on: bool
 
 
-def keys_times(connection: Connection, client_id: str) -> KeysTimes | None:
-    """None for a client whose keys were never fetched."""
-    statement = select(client.c.keys_tried_at, client.c.keys_fetched_at).where(client.c.client_id == client_id)
+def last_try(connection: Connection, client_id: str) -> Try | None:
+    statement = select(client.c.keys_tried_at, client.c.keys_trying).where(client.c.client_id == client_id)
     row = connection.execute(statement).first()
-    return KeysTimes(row[0], row[1]) if row is not None and row[0] is not None else None
+    return Try(row[0], row[1]) if row is not None and row[0] is not None else None
 
 
 def keep_keys(connection: Connection, client_id: str, tried_at: datetime, fetched: Mapping[str, Any]) -> None:
     """What the try of `tried_at` fetched counts from now on, unless another came after it, or another address."""
     where = (client.c.client_id == client_id, client.c.keys_tried_at == tried_at)
-    connection.execute(update(client).where(*where).values(**fetched))
+    connection.execute(update(client).where(*where).values(**fetched, keys_trying=False))
 
 
-def spare_keys(connection: Connection, client_id: str, *, fetched_after: datetime, until: datetime) -> None:
-    """Fetching failed: the keys there are count a little longer, if they are not too old."""
-    where = (client.c.client_id == client_id, client.c.keys_fetched_at > fetched_after, client.c.keys_until < until)
-    connection.execute(update(client).where(*where).values(keys_until=until))
+def spare_keys(
+    connection: Connection, client_id: str, tried_at: datetime, *, fetched_after: datetime, until: datetime
+) -> None:
+    """The try failed: the keys there are count a little longer, if they are not too old."""
+    where = (client.c.client_id == client_id, client.c.keys_tried_at == tried_at)
+    connection.execute(update(client).where(*where).values(keys_trying=False))
+    recent = (client.c.keys_fetched_at > fetched_after, client.c.keys_until < until)
+    connection.execute(update(client).where(*where, *recent).values(keys_until=until))
 
 
 def invite(connection: Connection, digest: str, one: Invitation, *, uses: int, now: datetime, until: datetime) -> None:

@@ -113,11 +113,12 @@ client = Table(
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("deleted_at", Instant, index=True),
-    # Of jwks_uri: the set that counts until, when it was fetched, when fetching began last.
+    # Of jwks_uri: the set that counts until, when it was fetched, when fetching began last and whether it goes on.
     Column("fetched_jwks", Json),
     Column("keys_until", Instant),
     Column("keys_fetched_at", Instant),
     Column("keys_tried_at", Instant),
+    Column("keys_trying", Boolean, nullable=False),
 )
 initial_access_token = Table(
     "initial_access_token",

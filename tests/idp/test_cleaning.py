@@ -12,9 +12,21 @@ from base.database.cleaning import BITE, Cleaner
 from base.database.tables import COUNTER
 from base.ids import digest, identifier
 from idp.authenticators import guesses
-from idp.store import cleaning, grants, people
+from idp.clients import software
+from idp.clients.registration import register
+from idp.store import cleaning, clients, grants, people
 from idp.store.grants import Code, Family
-from idp.store.tables import access_token, account, authorization_request, code, family, metadata, once
+from idp.store.tables import (
+    access_token,
+    account,
+    authorization_request,
+    client,
+    code,
+    family,
+    initial_access_token,
+    metadata,
+    once,
+)
 
 if TYPE_CHECKING:
     from base.clock import FrozenClock
@@ -116,3 +128,26 @@ async def test_guesses_at_names_that_nobody_has_are_forgotten_and_those_at_an_ac
 
     subjects = database.read_now(lambda c: set(c.execute(select(COUNTERS.c.subject)).scalars()))
     assert subjects == {anna, f"totp {citizen}"}
+
+
+async def test_deleted_clients_and_old_invitations_go_and_no_others(
+    backend: Backend, database: Database, cleaner: Cleaner, clock: FrozenClock
+) -> None:
+    now = clock.now()
+
+    def fill(connection: Connection) -> None:
+        for name in ("gone", "disabled", "active"):
+            raw = f'{{"agency": "agency", "client_id": "{name}", "redirect_uris": ["https://a.example/"]}}'
+            one, _ = register(raw.encode(), "baseline", development=False)
+            clients.add(connection, one, now, fetched=None)
+        clients.change(connection, "gone", {"state": clients.DELETED, "deleted_at": now}, now)
+        clients.change(connection, "disabled", {"state": clients.DISABLED}, now)
+        for days in (1, 30):
+            software.invite(connection, "agency", "fapi2", uses=1, life=timedelta(days=days), now=now)
+
+    database.write_now(fill)
+    clock.advance(5 * 86_400)
+    await cleaner.clean()
+
+    assert count(database, initial_access_token) == 1
+    assert database.read_now(lambda c: set(c.execute(select(client.c.client_id)).scalars())) == {"disabled", "active"}

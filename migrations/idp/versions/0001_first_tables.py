@@ -103,6 +103,7 @@ def upgrade() -> None:
         sa.Column("keys_until", base.database.types.Instant(), nullable=True),
         sa.Column("keys_fetched_at", base.database.types.Instant(), nullable=True),
         sa.Column("keys_tried_at", base.database.types.Instant(), nullable=True),
+        sa.Column("keys_trying", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("client_id", name=op.f("pk_client")),
     )
     with op.batch_alter_table("client", schema=None) as batch_op:
