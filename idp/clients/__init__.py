@@ -43,6 +43,11 @@ class Client:
         return {name: value for name, value in self.metadata.items() if name not in hidden}
 
     @property
+    def shown_name(self) -> str:
+        """Its name before a citizen has seen whose it is: an operator's word, or none. Software could call itself anything."""
+        return str(self.metadata["client_name"]) if self.registered_by == OPERATOR else ""
+
+    @property
     def redirect_uris(self) -> tuple[str, ...]:
         return tuple(self.metadata.get("redirect_uris", ()))
 

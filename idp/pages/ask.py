@@ -15,7 +15,7 @@ from base.web import form_action_source
 from consent.interface import Question, QuestionChanged
 from idp import authorization, requests
 from idp.authorization import PATH_AUTHORIZE
-from idp.clients import Client
+from idp.clients import SOFTWARE, Client
 from idp.context import Context
 from idp.endpoints.authorize import open_question
 from idp.endpoints.responses import refuse
@@ -123,6 +123,8 @@ class Ask:
             person=context.renderer_person(session),
             form_action=sources,
             question=question,
+            client_name=client.metadata["client_name"],
+            by_software=client.registered_by == SOFTWARE,
             notice=self._notice(question, context.renderer.language(request)),
             handle=handle,
             answers=answers,

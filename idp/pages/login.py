@@ -188,7 +188,7 @@ class Login:
         found = await self._context.database.read(lambda c: requests.resume(c, handle, key, now))
         if found is None:
             return "", ""
-        return str(found[1].metadata["client_name"]), found[0].parameters.get("login_hint", "")[:200]
+        return found[1].shown_name, found[0].parameters.get("login_hint", "")[:200]
 
     def _enter(self, form: Mapping[str, str], value: str) -> Response:
         response = RedirectResponse(_onward(form), 303)

@@ -384,6 +384,40 @@ class TestProfiles:
         assert "error" in server.run("client", "invite", "--agency", AGENCY, "--days", "400", expect=1)
 
 
+class TestWhatCitizensSee:
+    """NL GOV OAuth 1.1 section 3.1.4: who registered the client. What software calls itself, it could call itself."""
+
+    @pytest.fixture
+    def client(self, server: Server, token: str) -> Client:
+        members = {
+            **BASIC,
+            "client_name": "Belastingdienst",
+            "scope": "openid birthdate",
+            "purpose": "health-insurance",
+        }
+        told = register(server, token, members).json()
+        return Client(server.issuer, told["client_id"], None, told["client_secret"])
+
+    def test_before_the_login_nobody_is_named_by_software(
+        self, server: Server, browser: Stopping, client: Client
+    ) -> None:
+        browser.get(address(server, client))
+        assert "Belastingdienst" not in browser._http.get(browser.url).text
+
+        browser.get(address(server, server.clients["baseline"]))
+        assert "baseline" in browser._http.get(browser.url).text
+
+    def test_the_asking_page_says_who_registered_it(self, server: Server, logged_in: Stopping, client: Client) -> None:
+        logged_in.get(address(server, client, prompt="consent"))
+        by_software = logged_in._http.get(logged_in.url).text
+        logged_in.get(address(server, server.clients["baseline"], prompt="consent"))
+        by_operator = logged_in._http.get(logged_in.url).text
+
+        assert "Zorgverzekeraar Duinzicht vraagt" in by_software
+        assert "noemt zichzelf “Belastingdienst” en is op uitnodiging aangemeld door de software zelf" in by_software
+        assert "heet “baseline” en is aangemeld door de beheerders" in by_operator
+
+
 @pytest.fixture
 def keys() -> Iterator[tuple[ECKey, Listener]]:
     """A client's key, and the address where it stands."""
