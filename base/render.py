@@ -76,13 +76,15 @@ class Renderer:
         bound_to: str | None = None,
         form_action: Iterable[str] | None = (),
         headers: Mapping[str, str] | None = None,
+        here: str = "",
         **context: Any,
     ) -> Response:
         """A page in the reader's language.
 
         `person`: who is logged in; shows their name and their menu. `bound_to`: what the CSRF token is bound to when
         nobody is (digest of the browser cookie). `form_action`: see `base.web.headers`; the login and asking pages
-        name the client's redirect origin there.
+        name the client's redirect origin there. `here`: where the language switch comes back to, when that is not the
+        page's own address (a form that was posted elsewhere cannot be opened again).
         """
         language = self.language(request)
         bound = person.session_digest if person is not None else bound_to
@@ -93,7 +95,7 @@ class Renderer:
                 language=language,
                 person=person,
                 csrf_token=csrf.token(bound, self.mac) if bound else None,
-                here=_here(request),
+                here=here or _here(request),
                 **context,
             )
         )
@@ -111,6 +113,7 @@ class Renderer:
             "error.html",
             problem.status,
             headers=problem.headers,
+            here="" if request.method in {"GET", "HEAD"} else "/",
             heading=_(heading),
             advice=_(advice),
             request_id=request_id,

@@ -1,6 +1,6 @@
 """Languages: English in the code, Dutch in `<service>/locales/nl.po`, read once at start.
 
-A missing, fuzzy or unused translation fails tests/architecture/test_translations.py.
+A missing, fuzzy or unused translation fails tests/architecture/test_house_rules.py.
 `python -m base.i18n extract` brings every .po file up to date with code and templates (see `base.i18n.__main__`).
 """
 

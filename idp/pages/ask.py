@@ -122,6 +122,7 @@ class Ask:
             status,
             person=context.renderer_person(session),
             form_action=sources,
+            here=f"/ask?{urlencode({'request': handle})}",
             question=question,
             client_name=client.metadata["client_name"],
             by_software=client.registered_by == SOFTWARE,

@@ -27,6 +27,7 @@ _HANDLE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _LOCAL = re.compile(r"/my(/[A-Za-z0-9_/-]{0,200})?\Z")
 WRONG = N_("This user name and password do not belong together, or you must wait a little. Check both and try again.")
 WRONG_CODE = N_("This code is not right, or was used before. Wait for the next code in your app and type that one.")
+EXPIRED = N_("That took too long. Type your user name and password once more.")
 WAIT = N_("There were too many wrong codes. Wait a few minutes and try again.")
 BUSY = N_("It is very busy. Wait a moment and try again.")
 
@@ -98,7 +99,7 @@ class Login:
         if kind == "session":
             return self._enter(form, value)
         if kind == "expired":
-            return await self._show(request, form, browser, errors={"": WRONG}, status=400)
+            return await self._show(request, form, browser, errors={"": EXPIRED}, status=400)
         errors = {"code": WRONG_CODE if kind == "wrong" else WAIT}
         return self._ask_code(request, form, browser, handle, errors=errors, status=400)
 
@@ -153,6 +154,7 @@ class Login:
             bound_to=digest(browser),
             form_action=None,
             errors={name: _(text) for name, text in errors.items()},
+            here=_here(form),
             username=form.get("username", hint),
             agency=agency,
             **_going(form),
@@ -176,6 +178,7 @@ class Login:
             bound_to=digest(browser),
             form_action=None,
             errors={name: _(text) for name, text in errors.items()},
+            here=_here(form),
             handle=handle,
             **_going(form),
         )
@@ -210,6 +213,13 @@ def _going(form: Mapping[str, str]) -> dict[str, Any]:
     """Where to after the login: back to an authorization request, or to a page of ours."""
     handle, to = form.get("request", ""), form.get("to", "")
     return {"handle_of_request": handle if _HANDLE.match(handle) else "", "to": to if _LOCAL.match(to) else ""}
+
+
+def _here(form: Mapping[str, str]) -> str:
+    """The login page, begun again: what was posted on the way cannot be opened by its address."""
+    going = _going(form)
+    query = {"request": going["handle_of_request"], "to": going["to"]}
+    return f"/login?{urlencode({name: value for name, value in query.items() if value})}"
 
 
 def _onward(form: Mapping[str, str]) -> str:
