@@ -105,7 +105,11 @@ class Renderer:
         return HTMLResponse(text, status, own)
 
     def error(self, request: Request, problem: Problem, request_id: str) -> Response:
-        """The page of a refusal: fixed words for its status and the request id, for whoever calls the help desk."""
+        """The page of a refusal: fixed words for its status and the request id, for whoever calls the help desk.
+
+        In development also the fixed sentence that an API would have got. The way out leads to the issuer's own
+        address: whoever came by another name for this machine finds the right one.
+        """
         heading, advice = _ERRORS.get(problem.status, _ERRORS[500 if problem.status >= 500 else 400])
         _ = self.translator(request)
         return self.page(
@@ -116,6 +120,8 @@ class Renderer:
             here="" if request.method in {"GET", "HEAD"} else "/",
             heading=_(heading),
             advice=_(advice),
+            start=f"{self.settings.issuer}/",
+            detail=problem.detail if self.settings.development else "",
             request_id=request_id,
         )
 
@@ -202,16 +208,26 @@ class Renderer:
 
 
 _ERRORS: Mapping[int, tuple[str, str]] = {
-    400: (N_("We cannot read this request"), N_("Go back and try again.")),
+    400: (
+        N_("We cannot go on from here"),
+        N_(
+            "Perhaps you waited too long, or opened a page twice. Go back to the website that you came from, and begin "
+            "there again."
+        ),
+    ),
     401: (N_("Please log in first"), N_("Log in and try again.")),
     403: (
-        N_("This is not allowed"),
-        N_("The page may have been open too long. Go back, open it again and try once more."),
+        N_("This page is no longer valid"),
+        N_(
+            "It may have been open too long. Go back, open it again and try once more. Does it go wrong again? Then let "
+            "your browser accept cookies of this website."
+        ),
     ),
     404: (N_("This page does not exist"), N_("Check the address, or go to the start page.")),
     405: (N_("This page cannot be opened this way"), N_("Go to the start page and try again from there.")),
     409: (N_("This has already been done"), N_("Open the page again to see how things stand now.")),
-    413: (N_("You sent more than we can take"), N_("Go back and try again.")),
+    413: (N_("You sent more than we can take"), N_("Go back and send less.")),
+    415: (N_("We cannot read what was sent"), N_("Go to the start page and try again from there.")),
     429: (N_("Too many tries"), N_("Wait a few minutes and try again.")),
     500: (N_("Something went wrong on our side"), N_("Try again in a few minutes. Nothing has been lost.")),
     503: (N_("It is very busy"), N_("Try again in a few minutes. Nothing has been lost.")),
