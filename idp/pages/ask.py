@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from base.forms import parse_query, read_form
-from base.i18n import N_
+from base.i18n import N_, text
 from base.problems import Problem
 from base.web import form_action_source
 from consent.interface import Question, QuestionChanged
@@ -23,7 +23,7 @@ from idp.errors import OAuthError
 from idp.requests import Pending
 from idp.sessions import Session
 
-CHOOSE = N_("Choose “Allow” or “Do not allow”.")
+CHOOSE = N_("%(data)s: choose “Allow” or “Do not allow”.")
 
 
 def routes(context: Context) -> list[Route]:
@@ -64,7 +64,11 @@ class Ask:
             return self._page(request, handle, client, session, question, answers={}, errors={})
         answers = {item.category: form.get(item.category, "") for item in question.items}
         _ = context.renderer.translator(request)
-        errors = {name: _(CHOOSE) for name, value in answers.items() if value not in ("allow", "deny")}
+        errors = {
+            item.category: _(CHOOSE) % {"data": text(item.name, language)}
+            for item in question.items
+            if answers[item.category] not in ("allow", "deny")
+        }
         if errors:
             return self._page(request, handle, client, session, question, answers=answers, errors=errors, status=400)
         try:

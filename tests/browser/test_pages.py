@@ -125,9 +125,12 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
                     for one in found
                     for node in one["nodes"]
                 ]
-        page.set_viewport_size({"width": 320, "height": 700})
-        if page.evaluate("document.documentElement.scrollWidth") > 320:
-            seen[f"{name} at 320 px"] = ["scrolls sideways"]
+        for width, letters in ((320, "100%"), (360, "200%"), (1280, "200%")):
+            page.set_viewport_size({"width": width, "height": 740})
+            page.evaluate("size => { document.documentElement.style.fontSize = size }", letters)
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                seen[f"{name} at {width} px, letters {letters}"] = ["scrolls sideways"]
+        page.evaluate("() => { document.documentElement.style.fontSize = '' }")
         page.set_viewport_size({"width": 360, "height": 740})
 
     username, password, secret = LOGINS[1]
