@@ -11,41 +11,53 @@ from starlette.routing import Route
 
 from agency import login, permits
 from agency.client import Client
-from agency.demo.site import Session, Site, rows
+from agency.demo.site import Say, Session, Site, euros, rows
 from agency.errors import AgencyError, Denied
 from agency.login import Citizen
 
+NAME = ("Gemeente Lindermeer", "Municipality of Lindermeer")
 PURPOSE = "housing-benefit"
-NEEDED = (("address", "population-register", "Adres"), ("income", "tax-authority", "Inkomen"))
-WORDS = {"refused": "u gaf geen toestemming", "withdrawn": "u trok uw toestemming in", "no_consent": "geen toestemming"}
+NEEDED = (("address", "population-register", ("Adres", "Address")), ("income", "tax-authority", ("Inkomen", "Income")))
+WORDS = {
+    "refused": ("u gaf geen toestemming", "you gave no permission"),
+    "no_consent": ("u gaf geen toestemming", "you gave no permission"),
+    "withdrawn": ("u trok uw toestemming in", "you withdrew your permission"),
+    "expired": ("uw toestemming is verlopen", "your permission has expired"),
+    "unreachable": ("Regie of de bron is nu niet bereikbaar", "Regie or the source cannot be reached now"),
+}
 
 
 def app(client: Client, *, own: str, sources: dict[str, str]) -> Starlette:
     """`own`: this site's address. `sources`: where each source releases."""
-    site = Site(client, name="Gemeente Lindermeer", own=own, colours=("#005a9c", "#7fbdf0"), prefix="municipality")
+    site = Site(client, name=NAME, own=own, colours=("#005a9c", "#7fbdf0"), prefix="municipality")
     uses = [{"type": "personal_data_use", "purpose": PURPOSE, "data": [name for name, _, _ in NEEDED]}]
 
-    async def begin(session: Session, _request: Request) -> str:
-        return await login.begin(client, session, redirect_uri=f"{own}/callback", uses=uses)
+    async def begin(session: Session, request: Request) -> str:
+        return await login.begin(
+            client, session, redirect_uri=f"{own}/callback", uses=uses, ui_locales=site.language(request)
+        )
 
     async def home(request: Request) -> Response:
         citizen: Citizen | None = site.session(request).get("citizen")
+        say = site.say(request)
         if citizen is None:
-            body = (
-                "<p>Vraag huurtoeslag aan. Wij hebben uw adres en uw inkomen nodig. U beslist in Regie of wij die krijgen.</p>"
-                "<p class=en>Apply for housing benefit. You decide whether we may see your address and income.</p>"
-                '<p><a class=go href="/login">Inloggen met Regie</a></p>'
+            why = say(
+                "Vraag huurtoeslag aan. Wij hebben uw adres en uw inkomen nodig. U beslist in Regie of wij die krijgen.",
+                "Apply for housing benefit. We need your address and your income. You decide in Regie whether we get them.",
             )
-            return site.page("Huurtoeslag", body)
-        found = [
-            (label, _said(await use(client, citizen.sub, data, source, sources))) for data, source, label in NEEDED
-        ]
+            title = say("Huurtoeslag", "Housing benefit")
+            return site.page(request, title, f"<p class=lead>{why}</p><p>{site.button(say)}</p>")
+        outcomes = [(label, await use(client, citizen.sub, data, where, sources)) for data, where, label in NEEDED]
+        complete = all(outcome["decision"] == "allowed" for _, outcome in outcomes)
+        told = [(say(*label), _said(outcome, say, site.language(request))) for label, outcome in outcomes]
         body = (
-            rows([("Ons pseudoniem voor u (our pseudonym for you)", citizen.sub), *found])
-            + '<p><a class=go href="/">Opnieuw proberen</a></p><p><a href="/login">Toestemming opnieuw geven</a> '
-            "<span class=en>(answer again)</span></p>"
+            f"<p class=lead>{_conclusion(say, complete=complete)}</p>"
+            f"{rows([*told, site.known_as(say, citizen.sub)])}<p>{_each_time(say)}</p>"
+            f'<p class=row><a class=go href="/">{say("Nog een keer vragen", "Ask once more")}</a>'
         )
-        return site.page("Uw aanvraag", body)
+        if not complete:
+            body += f'<a class="go second" href="/login">{say("Opnieuw antwoorden", "Answer again")}</a>'
+        return site.page(request, say("Uw aanvraag", "Your application"), f"{body}</p>")
 
     async def attempt(request: Request) -> Response:
         """The same, as JSON, for one kind of data: GET /use?data=income."""
@@ -56,7 +68,7 @@ def app(client: Client, *, own: str, sources: dict[str, str]) -> Starlette:
             return JSONResponse({"error": "log in first, and name address or income"}, 400)
         return JSONResponse(await use(client, citizen.sub, wanted, source, sources))
 
-    return Starlette(routes=[Route("/", home), Route("/use", attempt), *site.login_routes(begin)])
+    return site.app([Route("/", home), Route("/use", attempt), *site.login_routes(begin)])
 
 
 async def use(client: Client, sub: str, data: str, source: str, sources: dict[str, str]) -> dict[str, Any]:
@@ -71,8 +83,24 @@ async def use(client: Client, sub: str, data: str, source: str, sources: dict[st
     return {"decision": "allowed", "permitId": permit.id, "permit": permit.jwt, "data": released[data]}
 
 
-def _said(outcome: dict[str, Any]) -> str:
+def _said(outcome: dict[str, Any], say: Say, language: str) -> str:
     if outcome["decision"] == "denied":
-        return f"niet gekregen: {WORDS.get(outcome['reason'], outcome['reason'])}"
+        reason = outcome["reason"]
+        return f"{say('niet gekregen', 'not received')}: {say(*WORDS.get(reason, (reason, reason)))}"
     data = outcome["data"]
-    return str(data.get("address", {}).get("formatted") or data.get("yearly") or data).replace("\n", ", ")
+    if "yearly" in data:
+        return f"{euros(data['yearly'], language)} {say('per jaar', 'a year')}"
+    return str(data.get("address", {}).get("formatted") or data).replace("\n", ", ")
+
+
+def _conclusion(say: Say, *, complete: bool) -> str:
+    if complete:
+        return say("Wij hebben alles wat nodig is.", "We have everything that is needed.")
+    return say("Wij kunnen nog niet beslissen: er ontbreekt iets.", "We cannot decide yet: something is missing.")
+
+
+def _each_time(say: Say) -> str:
+    return say(
+        "Elke keer dat u deze pagina opent, vragen wij uw gegevens opnieuw. U ziet dat bij “Wie gebruikte mijn gegevens”.",
+        "Each time you open this page we ask for your data again. You see that under “Who used my data”.",
+    )

@@ -131,7 +131,7 @@ class Tour:
         outcome = self.browser.json(f"{self.municipality}/use?data=income")
         _expect(outcome["decision"] == "allowed", f"a permit for income: {outcome}")
         self.permit = outcome["permit"]
-        return f"the tax authority released against the permit: {outcome['data']['yearly']} a year"
+        return f"the tax authority released against the permit: € {outcome['data']['yearly']:,} a year"
 
     def same_permit(self) -> str:
         status, body = self.browser.post_json(f"{self.tax}/releases", {"permit": self.permit})

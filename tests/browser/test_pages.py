@@ -25,7 +25,9 @@ pytestmark = [
 ]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 NUMBERS = free(4)
-PROVIDER, MUNICIPALITY, INSURER = (Ports(*NUMBERS).url(name) for name in ("provider", "municipality", "insurer"))
+PROVIDER, MUNICIPALITY, INSURER, TAX = (
+    Ports(*NUMBERS).url(name) for name in ("provider", "municipality", "insurer", "tax")
+)
 SERVE = """
 import sys
 from pathlib import Path
@@ -151,6 +153,21 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
     page.check("input[name=income][value=deny]")
     page.click("text=Mijn antwoorden bevestigen")
     page.wait_for_url(f"{MUNICIPALITY}/**")
+    look("the municipality")
+    page.click("text=Hier uitloggen")
+    look("the municipality, logged out")
+    page.goto(f"{MUNICIPALITY}/nowhere")
+    look("the municipality, nowhere")
+    page.goto(f"{INSURER}/login")
+    look("the insurer's question")
+    page.check("input[value=deny]")
+    page.click("text=Mijn antwoorden bevestigen")
+    page.wait_for_url(f"{INSURER}/**")
+    look("the insurer")
+    page.goto(f"{TAX}/login")
+    look("the tax authority")
+    page.click("a[lang=en]")
+    assert "Your income" in page.text_content("h1")
     for path in (
         "/my",
         "/my/consents",
