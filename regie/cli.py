@@ -32,13 +32,14 @@ def serve() -> None:
 @app.command()
 def demo(
     smoke: Annotated[bool, typer.Option("--smoke", help="Walk the tour by itself and say what it saw.")] = False,
+    codes: Annotated[bool, typer.Option("--codes", help="Print the codes that the demo's citizens type now.")] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data is kept.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start everything with three demo agencies and fictional citizens, and print a tour."""
     from regie.demo import main as run  # noqa: PLC0415 - see serve
 
-    raise typer.Exit(run(smoke=smoke, data_dir=data_dir, as_json=as_json))
+    raise typer.Exit(run(smoke=smoke, codes=codes, data_dir=data_dir, as_json=as_json))
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import signal
 import socket
 import sys
@@ -19,16 +20,19 @@ from agency.client import Client
 from agency.demo import insurer, municipality, tax
 from agency.jose import Key
 from base.settings import Settings
-from idp.authenticators.totp import code_at
-from regie.demo.seed import LOGINS, Ports, people, seed
+from regie.demo import tour
+from regie.demo.seed import Ports, seed
 from regie.house import House
 from regie.serve import config
 
 DATA = Path("demo-data")
 
 
-def main(*, smoke: bool, data_dir: Path | None, as_json: bool) -> int:
+def main(*, smoke: bool, codes: bool, data_dir: Path | None, as_json: bool) -> int:
     """Serve until Ctrl-C, or walk the tour and stop (`smoke`, on free ports and in a temporary directory). Exit status."""
+    if codes:
+        print(tour.codes(datetime.now(UTC)))
+        return 0
     from base.log import quiet  # noqa: PLC0415 - only the demo silences the log
 
     quiet()
@@ -47,7 +51,8 @@ def serve(data_dir: Path, ports: Ports) -> int:
         return 1
     settings = _settings(data_dir, ports)
     state = seed(settings, ports, lambda what: print(f"  {what} …", flush=True))
-    asyncio.run(_all(settings, ports, state, ready=lambda: _tour(ports)))
+    speech = tour.language(os.environ)
+    asyncio.run(_all(settings, ports, state, ready=lambda: tour.show(ports, data_dir, speech), codes=speech))
     return 0
 
 
@@ -75,7 +80,10 @@ def _walk(data_dir: Path, *, as_json: bool) -> int:
     return 1 if failed else 0
 
 
-async def _all(settings: Settings, ports: Ports, state: dict[str, Any], *, ready: Any, signals: bool = True) -> None:
+async def _all(
+    settings: Settings, ports: Ports, state: dict[str, Any], *, ready: Any, signals: bool = True, codes: str = ""
+) -> None:
+    """`codes`: the language in which a last line shows the codes of the moment; empty for none."""
     house = House.open(settings)
     apps = _agencies(settings.issuer, ports, state)
     configs = [config(settings, house.app()), *(_config(app, port) for app, port in apps)]
@@ -88,12 +96,17 @@ async def _all(settings: Settings, ports: Ports, state: dict[str, Any], *, ready
     while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn offers a flag and no event
         await asyncio.sleep(0.02)
     ready()
+    shown = asyncio.create_task(tour.live(codes)) if codes else None
     try:
         # Waiting, unlike gathering, leaves the servers alone when the demo is told to stop: they stop in order.
         await asyncio.wait(tasks)
     except asyncio.CancelledError:
         _stop(servers)
         await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        if shown is not None:
+            shown.cancel()
+            await asyncio.gather(shown, return_exceptions=True)
 
 
 def _stop(servers: list[_Server]) -> None:
@@ -129,22 +142,6 @@ def _config(app: Any, port: int) -> uvicorn.Config:
 def _settings(data_dir: Path, ports: Ports) -> Settings:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     return Settings(development=True, issuer=ports.url("provider"), port=ports.provider, data_dir=data_dir)
-
-
-def _tour(ports: Ports) -> None:
-    print("\nRegie runs. Three fictional citizens can log in (user name · password · code now, from the secret):")
-    for person, (username, password, secret) in zip(people(), LOGINS, strict=True):
-        print(f"  {username} · {password} · {code_at(secret, datetime.now(UTC))} ({secret}) · {person.name}")
-    print(
-        f"""
-1. Open {ports.url("municipality")} (a municipality) and log in as anna. Allow your address, refuse your income.
-2. Open {ports.url("insurer")} (a health insurer): no second login. It asks for your birth date and nothing else.
-3. See who used your data, and who tried: {ports.url("provider")}/my/history
-4. Stop it with one click: {ports.url("provider")}/my/consents. Then try again at the municipality.
-5. {ports.url("tax")} is the source of incomes: it gives them against a permit only. Ctrl-C stops everything.
-""",
-        flush=True,
-    )
 
 
 def free(count: int) -> list[int]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from agency.jose import Key
 from base.settings import Settings
 from idp.citizens import generator
@@ -56,8 +58,12 @@ def seed(settings: Settings, ports: Ports, progress: Callable[[str], None]) -> d
 
 
 def people() -> list[Person]:
-    """The three who can log in: the first three adults of the sample."""
-    return [one for one in generator.people(40) if one.state == "active" and one.birth_date < "2000"][:3]
+    """The three who can log in: the first three adults of the sample, each named as they log in."""
+    adults = [one for one in generator.people(40) if one.state == "active" and one.birth_date < "2000"]
+    return [
+        msgspec.structs.replace(one, given_names=username.capitalize())
+        for one, (username, _, _) in zip(adults, LOGINS, strict=False)
+    ]
 
 
 def _fill(house: House, ports: Ports, progress: Callable[[str], None]) -> dict[str, Any]:
