@@ -13,7 +13,7 @@ from base.database.tables import audit
 
 EVENTS = frozenset(
     {
-        "citizen.added", "citizen.imported", "citizen.suspended", "citizen.erased", "citizen.enrolled",
+        "citizen.added", "citizen.imported", "citizen.suspended", "citizen.erased", "citizen.enrolled", "citizen.looked_up",
         "login.succeeded", "login.failed", "authenticator.added", "authenticator.removed", "session.ended",
         "client.added", "client.disabled", "client.secret_rotated", "client.invited", "client.registered", "client.updated",
         "client.deleted", "client.registration_token_rotated", "software_issuer.added", "code.reused", "token.revoked", "refresh.reused",

@@ -5,6 +5,8 @@ Start-up refuses an unsafe combination in a sentence that says what to set. No s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any
@@ -202,6 +204,25 @@ class Settings(BaseSettings):
     @property
     def is_sqlite(self) -> bool:
         return not self.database_url
+
+
+def strangers(environment: Mapping[str, str]) -> list[str]:
+    """A sentence for each REGIE_… in the environment that is not a setting: mistyped, it would be no setting at all."""
+    names = [f"REGIE_{name.upper()}" for name in Settings.model_fields]
+    found = []
+    for name in sorted(one for one in environment if one.startswith("REGIE_") and one not in names):
+        near = get_close_matches(name, names, n=1)
+        found.append(f"{name} is not a setting{f'; do you mean {near[0]}?' if near else '.'}")
+    return found
+
+
+def wrong_value(name: str) -> str:
+    """The sentence for a value that a setting cannot take."""
+    field = Settings.model_fields.get(name)
+    extra = field.json_schema_extra if field is not None else None
+    if not isinstance(extra, dict):
+        return f"REGIE_{name.upper()} is not valid."
+    return f"REGIE_{name.upper()} is not valid: it takes {extra['unit']}, for example {extra['example']}."
 
 
 def is_loopback(host: str) -> bool:

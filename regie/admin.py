@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import struct
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ async def _answer(house: House, reader: asyncio.StreamReader, writer: asyncio.St
             _send(writer, {"result": result})
         await writer.drain()
     except Exception as error:  # noqa: BLE001 - a command that breaks must not end the server
-        log.error("admin.failed", error=type(error).__name__)
+        places = [f"{place.filename}:{place.lineno}" for place in traceback.extract_tb(error.__traceback__)[-5:]]
+        log.error("admin.failed", error=type(error).__name__, places=places)
         _send(writer, {"refused": "the server could not do this; its log says why"})
     finally:
         writer.close()

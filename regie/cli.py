@@ -10,7 +10,11 @@ from typing import Annotated, Any, Self
 import typer
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Regie: one electronic identity, and consent that shows."
+    no_args_is_help=True,
+    add_completion=False,
+    help="Regie: one electronic identity for every citizen, and a register of every use of their data.",
+    epilog="To look around: regie demo. For a server of your own: docs/operations.md. Commands that change something "
+    "work on the files or, when a server has them open, through it.",
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 File = Annotated[str, typer.Argument(help="A JSON file, or - for standard input.")]
@@ -23,10 +27,14 @@ def main() -> None:
 
 @app.command()
 def serve() -> None:
-    """Serve both services. Settings come from the environment (REGIE_…); see docs/settings.md."""
+    """Serve both services until Ctrl-C. Settings come from the environment (REGIE_…): docs/settings.md."""
     from regie import serve as serving  # noqa: PLC0415 - a command loads what it needs
+    from regie.notes import notes  # noqa: PLC0415
 
-    _guard(lambda: serving.run(_settings()), as_json=False)
+    settings = _guard(_settings, as_json=False)
+    for sentence in notes(settings, os.environ):
+        print(f"regie: {sentence}", file=sys.stderr)
+    _guard(lambda: serving.run(settings), as_json=False)
 
 
 @app.command()
@@ -50,11 +58,13 @@ def migrate(as_json: AsJson = False) -> None:
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Check settings, keys, databases and the outbox."""
-    from regie.doctor import examine  # noqa: PLC0415 - see serve
-
-    findings = _guard(lambda: examine(_settings()), as_json=as_json)
-    _print(findings, as_json=as_json)
+    """Check settings, keys, databases and the outbox, also of a running server. Exit status 1 if anything is not ok."""
+    findings = _guard(lambda: _perform("doctor", {}, as_json=as_json, long=False), as_json=as_json)
+    if as_json:
+        _print(findings, as_json=True)
+    else:
+        for one in findings:
+            print(f"{'ok    ' if one['ok'] else 'NOT OK'}  {one['check']}: {one['detail']}")
     if any(not one["ok"] for one in findings):
         raise typer.Exit(1)
 
@@ -71,7 +81,7 @@ purpose = _group("purpose", "What agencies use data for.")
 citizen = _group("citizen", "Citizens, from the population register.")
 keys = _group("keys", "Signing keys.")
 consent = _group("consent", "Single consents, for the help desk.")
-receipt = _group("receipt", "Receipts.")
+receipt = _group("receipt", "Receipts that citizens downloaded.")
 
 
 def _plain(group: typer.Typer, name: str, command: str, doc: str, argument: str | None = None) -> None:
@@ -122,7 +132,7 @@ _plain(citizen, "enrol", "citizen enrol", "A one-time code for a citizen's first
 _plain(citizen, "suspend", "citizen suspend", "A citizen can no longer log in.", "id")
 _plain(citizen, "resume", "citizen resume", "End a suspension.", "id")
 _plain(citizen, "erase", "citizen erase", "Forget a citizen: destroy the key to the personal data.", "id")
-_plain(keys, "list", "keys list", "The ring.")
+_plain(keys, "list", "keys list", "All signing keys, and which one signs.")
 _plain(keys, "revoke", "keys revoke", "A key was stolen: it verifies nothing any more, at once.", "kid")
 _plain(consent, "show", "consent show", "What happened to a consent.", "id")
 _plain(consent, "withdraw", "consent withdraw", "Withdraw for a citizen who asked.", "id")
@@ -162,7 +172,22 @@ def keys_rotate(
 @citizen.command("import")
 def citizen_import(file: Path, as_json: AsJson = False) -> None:
     """Take in a register extract, CSV or JSON lines. Interrupted, it goes on where it was; bad lines are reported."""
-    _run("citizen import", {"path": str(file.absolute())}, as_json=as_json, long=True)
+    params = {"path": str(file.absolute())}
+    report = _guard(lambda: _perform("citizen import", params, as_json=as_json, long=True), as_json=as_json)
+    _print(report, as_json=as_json)
+    # Some bad lines are a register's daily bread; a file of nothing else is the wrong file.
+    if report["refused"] and report["refused"] == report["lines"]:
+        raise typer.Exit(1)
+
+
+@citizen.command("find")
+def citizen_find(
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The national number, or - for standard input.")],
+    as_json: AsJson = False,
+) -> None:
+    """The ID of the citizen with a national number, for the other commands; the look-up is recorded."""
+    given = sys.stdin.readline() if number == "-" else number
+    _run("citizen find", {"number": given}, as_json=as_json)
 
 
 @citizen.command("generate")
@@ -172,18 +197,19 @@ def citizen_generate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same people.")] = 2026,
     as_json: AsJson = False,
 ) -> None:
-    """Write fictional people, in households, with test numbers."""
+    """Write fictional people, in households, with test numbers: JSON lines when FILE ends in .jsonl, else CSV."""
     from idp.citizens import generator  # noqa: PLC0415 - see serve
 
+    write = generator.write_json_lines if file.suffix == ".jsonl" else generator.write_csv
     with file.open("w", newline="") as out:
-        generator.write_csv(generator.people(count, seed=seed), out)
+        write(generator.people(count, seed=seed), out)
     _print({"file": str(file), "people": count, "seed": seed}, as_json=as_json)
 
 
 @receipt.command("verify")
 def receipt_verify(
     file: File,
-    jwks: Annotated[Path, typer.Option(help="The registry's keys, as /oauth2/jwks gives them.")],
+    jwks: Annotated[Path, typer.Option(help="A file with the registry's keys, as /oauth2/jwks gives them.")],
     as_json: AsJson = False,
 ) -> None:
     """Verify a receipt offline: this file and the registry's public keys are all it needs."""
@@ -257,19 +283,25 @@ def _migrate() -> dict[str, str]:
 
 
 def _settings() -> Any:
-    from base.settings import Settings, UnsafeSettings  # noqa: PLC0415 - see serve
+    from base.settings import Settings, UnsafeSettings, wrong_value  # noqa: PLC0415 - see serve
 
     try:
         return Settings()
     except ValueError as error:
-        first = error.errors()[0] if hasattr(error, "errors") else {"loc": ("?",), "msg": "not valid"}
-        raise UnsafeSettings(f"REGIE_{str(first['loc'][0]).upper()}: {first['msg']}") from error
+        # A value that is no JSON, where JSON is wanted, comes without its place but names the setting.
+        place = error.errors()[0]["loc"][0] if hasattr(error, "errors") else str(error).split('"')[1]
+        raise UnsafeSettings(wrong_value(str(place))) from error
 
 
 def _read(file: str) -> str:
     if file == "-":
         return sys.stdin.read()
-    return Path(file).read_text()
+    path = Path(file)
+    if not path.is_file():
+        from regie.commands.base import Refused  # noqa: PLC0415 - see serve
+
+        raise Refused(f"there is no file {path}")
+    return path.read_text()
 
 
 def _guard(work: Callable[[], Any], *, as_json: bool) -> Any:
@@ -295,9 +327,17 @@ def _print(result: Any, *, as_json: bool) -> None:
         return
     for one in result if isinstance(result, list) else [result]:
         for name, value in one.items():
-            print(f"{name}: {value if isinstance(value, str | int | bool) else json.dumps(value, ensure_ascii=False)}")
+            print(f"{name}: {_told(value)}")
         if isinstance(result, list):
             print()
+
+
+def _told(value: Any) -> str:
+    """One value for a person to read: a list of documents has a line for each."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        lines = [", ".join(f"{name} {_told(part)}" for name, part in one.items()) for one in value]
+        return "".join(f"\n  {line}" for line in lines)
+    return str(value) if isinstance(value, str | int | bool) else json.dumps(value, ensure_ascii=False)
 
 
 if __name__ == "__main__":

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from functools import partial
 from typing import Any
 
+from base.database.migrating import is_newest
 from base.database.tables import outbox
-from base.settings import Settings
+from base.settings import strangers
+from regie.commands.base import Progress
 from regie.house import House
 
 
-def examine(settings: Settings) -> list[dict[str, Any]]:
-    """One finding each: `check`, `ok`, `detail`. Raises what would stop a start."""
-    house = House.open(settings)
-    try:
-        findings = [_finding("settings", ok=True, detail="safe")]
-        keys = house.ring.list()
-        active = sum(1 for key in keys if key.state == "active")
-        findings.append(_finding("keys", ok=active > 0, detail=f"{active} active of {len(keys)}"))
-        for name, database in house.databases.items():
-            current = database.is_migrated()
-            said = "up to date" if current else "older than this program; run: regie migrate"
-            findings.append(_finding(f"{name} database", ok=current, detail=said))
-            waiting, parked = database.read_now(outbox.waiting)
-            findings.append(_finding(f"{name} outbox", ok=parked == 0, detail=f"{waiting} waiting, {parked} parked"))
-        kind = f"SQLite {sqlite3.sqlite_version}, one process" if settings.is_sqlite else "PostgreSQL"
-        findings.append(_finding("storage", ok=True, detail=kind))
-        return findings
-    finally:
-        house.close()
+def examine(house: House, _params: dict[str, Any], _progress: Progress) -> list[dict[str, Any]]:
+    """One finding each: `check`, `ok`, `detail`. Opening the house has raised what would stop a start."""
+    unknown = strangers(os.environ)
+    findings = [_finding("settings", ok=not unknown, detail=" ".join(unknown) or "safe")]
+    keys = house.ring.list()
+    active = sum(1 for key in keys if key.state == "active")
+    findings.append(_finding("keys", ok=active > 0, detail=f"{active} active of {len(keys)}"))
+    for name, database in house.databases.items():
+        # Read as all reads are: a running server's connection for writing is taken.
+        current = database.read_now(partial(is_newest, service=name))
+        said = "up to date" if current else "older than this program; run: regie migrate"
+        findings.append(_finding(f"{name} database", ok=current, detail=said))
+        waiting, parked = database.read_now(outbox.waiting)
+        findings.append(_finding(f"{name} outbox", ok=parked == 0, detail=f"{waiting} waiting, {parked} parked"))
+    kind = f"SQLite {sqlite3.sqlite_version}, one process" if house.settings.is_sqlite else "PostgreSQL"
+    findings.append(_finding("storage", ok=True, detail=kind))
+    return findings
 
 
 def _finding(check: str, *, ok: bool, detail: str) -> dict[str, Any]:

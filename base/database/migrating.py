@@ -25,12 +25,17 @@ def upgrade(engine: Engine, service: str) -> None:
 
 
 def is_current(engine: Engine, service: str) -> bool:
+    """Before anything else is done with the database: see `is_newest`."""
+    with engine.connect() as connection:
+        return is_newest(connection, service)
+
+
+def is_newest(connection: Connection, service: str) -> bool:
     """Whether the tables are of the newest version. Reads two lines, without Alembic."""
     newest = max(path.stem.partition("_")[0] for path in folder(service).glob("versions/[0-9]*.py"))
-    with engine.connect() as connection:
-        if not connection.dialect.has_table(connection, "alembic_version", schema=_schema(connection, service)):
-            return False
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest
+    if not connection.dialect.has_table(connection, "alembic_version", schema=_schema(connection, service)):
+        return False
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest
 
 
 def folder(service: str) -> Path:

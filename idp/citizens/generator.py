@@ -65,6 +65,11 @@ def write_csv(persons: Iterator[Person], file: TextIO) -> None:
         writer.writerow([flat[name] for name in COLUMNS])
 
 
+def write_json_lines(persons: Iterator[Person], file: TextIO) -> None:
+    """The other form that the import reads."""
+    file.writelines(msgspec.json.encode(person).decode() + "\n" for person in persons)
+
+
 def _numbers() -> Iterator[str]:
     """Valid numbers: those of the test range first, then of the unissued range below it, downwards."""
     for value in itertools.chain(range(999_900_000, 1_000_000_000), range(999_899_999, 900_000_000, -1)):

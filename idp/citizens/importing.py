@@ -97,6 +97,12 @@ def add_person(connection: Connection, ring: Ring, person: Person, now: datetime
     return people.by_number(connection, [index])[index].id
 
 
+def by_number(connection: Connection, ring: Ring, national_number: str) -> StoredCitizen | None:
+    """The citizen of a number, found through the keyed index alone."""
+    index = ring.pseudonyms.blind_index(national_number)
+    return people.by_number(connection, [index]).get(index)
+
+
 def person_of(ring: Ring, citizen: StoredCitizen) -> Person | None:
     """Unseal. None for a citizen who was forgotten."""
     if citizen.wrapped_key is None or citizen.person is None:

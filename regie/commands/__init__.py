@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from regie import doctor
 from regie.commands import agencies, citizens, clients, consents, keyring
 from regie.commands.base import Refused
 from regie.house import House
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Command] = {
     **citizens.COMMANDS,
     **consents.COMMANDS,
     **keyring.COMMANDS,
+    "doctor": doctor.examine,
 }
 
 __all__ = ["COMMANDS", "Command", "Refused"]

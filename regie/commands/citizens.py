@@ -1,4 +1,4 @@
-"""citizen import, add, enrol, suspend, resume, erase."""
+"""citizen import, add, find, enrol, suspend, resume, erase."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from base.database import Connection
 from idp.authenticators import password, totp
 from idp.citizens import account, importing, register
 from idp.citizens.account import AccountError
+from idp.citizens.national_number import is_valid
 from idp.citizens.register import NotARegister, Person
 from regie.commands.base import Progress, Refused
 from regie.house import House
@@ -84,6 +85,25 @@ def enrol(house: House, params: dict[str, Any], _progress: Progress) -> dict[str
     return {"id": params["id"], "enrolment_code": code, "at": house.settings.issuer + "/enrol", "expires_in": 900}
 
 
+def find(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
+    """A look-up leaves its trace: whom an operator sought is the citizen's business."""
+    number, now = params["number"].strip(), house.clock.now()
+    if not is_valid(number):
+        raise Refused("this is not a national number: nine digits that pass the eleven-test")
+
+    def unit(connection: Connection) -> dict[str, Any] | None:
+        found = importing.by_number(connection, house.ring, number)
+        if found is None:
+            return None
+        audit.record(connection, "citizen.looked_up", actor="operator", object=found.id, now=now)
+        return {"id": found.id, "state": found.state}
+
+    found = house.databases["idp"].write_now(unit)
+    if found is None:
+        raise Refused("no citizen here has this number; bring the register up to date: regie citizen import FILE")
+    return found
+
+
 def suspend(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     return _state(house, params["id"], "suspended")
 
@@ -109,6 +129,7 @@ def _state(house: House, citizen_id: str, state: str) -> dict[str, Any]:
 COMMANDS = {
     "citizen import": import_,
     "citizen add": add,
+    "citizen find": find,
     "citizen enrol": enrol,
     "citizen suspend": suspend,
     "citizen resume": resume,

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import Result
+from sqlalchemy import select
 from typer.testing import CliRunner
 
+from base.database.tables import AUDIT
+from base.settings import Settings
 from regie import cli
+from regie.house import House
+from regie.notes import notes
 from tests.fixtures.house import KEK
-from tests.fixtures.server import FILES
+from tests.fixtures.server import FILES, Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +87,14 @@ def test_the_lists_of_an_empty_house_are_documents(line: Line) -> None:
     assert {key["state"] for key in line.json("keys", "list")} == {"active", "announced"}
     assert all(one["ok"] for one in line.json("doctor"))
     assert line.json("migrate") == {"idp": "up to date", "consent": "up to date"}
+
+
+@pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+def test_the_doctor_sees_a_running_server_too(server: Server) -> None:
+    findings = server.run("doctor")
+
+    assert [one["check"] for one in findings if not one["ok"]] == []
+    assert {"keys", "idp database", "consent outbox"} <= {one["check"] for one in findings}
 
 
 def test_an_agency_its_purpose_its_client_and_their_end(line: Line) -> None:
@@ -157,6 +170,7 @@ REFUSED: list[tuple[tuple[str, ...], Any]] = [
     (("citizen", "add"), {**PERSON, "shoe_size": 44}),
     (("citizen", "add"), {**PERSON, "username": "anna"}),
     (("citizen", "import", "/nowhere"), None),
+    (("citizen", "find", "999900018"), None),
     (("citizen", "suspend", "nobody"), None),
     (("citizen", "erase", "nobody"), None),
     (("keys", "rotate", "--alg", "HS256"), None),
@@ -184,8 +198,31 @@ def test_what_is_refused_is_one_sentence_and_status_1(line: Line, arguments: tup
 def test_unsafe_settings_are_refused_in_a_sentence(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGIE_DEVELOPMENT", "false")
     assert "REGIE_ISSUER" in line.json("client", "list", expect=1)["error"]
-    monkeypatch.setenv("REGIE_PORT", "many")
-    assert "REGIE_PORT" in line.json("client", "list", expect=1)["error"]
+    for name, value in (("PORT", "many"), ("DEVELOPMENT", "ja"), ("TRUSTED_PROXIES", "my-proxy")):
+        with monkeypatch.context() as changed:
+            changed.setenv(f"REGIE_{name}", value)
+            said = line.json("client", "list", expect=1)["error"]
+        assert said.startswith(f"REGIE_{name} is not valid: it takes ")
+        assert value not in said
+
+
+def test_a_mistyped_setting_is_named_with_what_it_may_mean(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGIE_ISUER", "https://regie.example.nl")
+
+    settings = line.json("doctor", expect=1)[0]
+
+    assert settings["ok"] is False
+    assert settings["detail"] == "REGIE_ISUER is not a setting; do you mean REGIE_ISSUER?"
+    assert "NOT OK  settings: REGIE_ISUER" in line("doctor").stdout
+    assert notes(Settings(development=True, data_dir="/nowhere"), {"REGIE_ISUER": "x"})[0] == settings["detail"]
+
+
+def test_the_first_start_says_what_must_be_kept(tmp_path: Path) -> None:
+    first = Settings(development=True, data_dir=tmp_path)
+    assert [f"{tmp_path}/kek" in sentence for sentence in notes(first, {})] == [True]
+
+    (tmp_path / "kek").write_text("x")
+    assert notes(first, {}) == []
 
 
 def test_another_key_encryption_key_is_refused_in_a_sentence(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,9 +231,35 @@ def test_another_key_encryption_key_is_refused_in_a_sentence(line: Line, monkeyp
     assert "REGIE_KEK" in line.json("keys", "list", expect=1)["error"]
 
 
+def test_a_citizen_is_found_by_number_and_the_look_up_is_recorded(line: Line) -> None:
+    citizen = line.json("citizen", "add", file=PERSON)["id"]
+
+    assert line.json("citizen", "find", PERSON["national_number"]) == {"id": citizen, "state": "active"}
+    assert line.json("citizen", "find", file=f"{PERSON['national_number']}\n")["id"] == citizen
+    assert "import" in line.json("citizen", "find", "999900018", expect=1)["error"]
+    assert "nine digits" in line.json("citizen", "find", "999900007", expect=1)["error"]
+    house = House.open(Settings())
+    events = house.databases["idp"].read_now(lambda c: c.execute(select(AUDIT.c.event, AUDIT.c.object)).all())
+    house.close()
+    assert [tuple(one) for one in events].count(("citizen.looked_up", citizen)) == 2
+
+
+def test_a_file_of_nothing_but_bad_lines_is_refused_and_each_line_told(line: Line, tmp_path: Path) -> None:
+    (tmp_path / "wrong.jsonl").write_text('{"id": "x"}\n{"id": "y"}\n')
+
+    done = line("citizen", "import", str(tmp_path / "wrong.jsonl"))
+
+    assert done.exit_code == 1
+    assert "\n  line 1, reason the line is not JSON with the members of a person\n  line 2, " in done.stdout
+
+
 def test_people_are_generated_with_test_numbers(line: Line, tmp_path: Path) -> None:
+    lines = tmp_path / "people.jsonl"
+    line.json("citizen", "generate", "20", str(lines))
+    assert len([json.loads(one) for one in lines.read_text().splitlines()]) == 20
+    assert line.json("citizen", "import", str(lines))["added"] == 20
     out = tmp_path / "people.csv"
 
     assert line.json("citizen", "generate", "20", str(out))["people"] == 20
-    assert line.json("citizen", "import", str(out))["added"] == 20
+    assert line.json("citizen", "import", str(out))["unchanged"] == 20
     assert line("citizen", "generate", "0", str(out)).exit_code == 2
