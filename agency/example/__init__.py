@@ -1,0 +1,1 @@
+"""The smallest agency, to begin from: docs/agencies.md walks through it."""

@@ -1,0 +1,72 @@
+"""The example of docs/agencies.md, walked as it stands there, from the catalogue to the address."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from regie.demo.run import free
+from regie.demo.smoke import Browser
+from tests.fixtures.server import HERE, Server, log_in
+
+FILES = HERE / "agency" / "example"
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def site(server: Server, tmp_path: Path) -> Iterator[str]:
+    """The example, registered and serving; its address."""
+    own = f"http://localhost:{free(1)[0]}"
+    environment = {**os.environ, "ISSUER": server.issuer, "OWN": own, "PYTHONPATH": str(HERE)}
+    example = [sys.executable, "-m", "agency.example"]
+    for name in ("population-register", "agency"):
+        server.run("agency", "add", file=json.loads((FILES / f"{name}.json").read_text()))
+    server.run("purpose", "add", file=json.loads((FILES / "purpose.json").read_text()))
+    server.run("purpose", "publish", "parking-permit")
+    made = subprocess.run([*example, "client"], cwd=tmp_path, env=environment, capture_output=True, check=True)
+    registered = server.run("client", "add", file=json.loads(made.stdout))
+    process = subprocess.Popen([*example, "serve", registered["client_id"]], cwd=tmp_path, env=environment)
+    try:
+        for _ in range(200):
+            try:
+                httpx2.get(own)
+                break
+            except httpx2.HTTPError:
+                time.sleep(0.05)
+        assert (tmp_path / "key.pem").stat().st_mode & 0o777 == 0o600
+        yield own
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_a_citizen_logs_in_allows_the_address_and_stops_it(server: Server, site: str) -> None:
+    browser = Browser()
+    log_in(browser, f"{site}/login")
+    browser.submit("/ask", address="allow")
+    assert browser.url.startswith(site)
+    assert "Kade 1" in browser.page.text
+
+    browser.get(f"{server.issuer}/my/agencies/westdam/withdraw")
+    browser.submit("/my/agencies/westdam/withdraw")
+    browser.get(site)
+
+    assert "not received: withdrawn" in browser.page.text
+    browser.close()
+
+
+def test_the_page_for_agencies_names_every_file_and_command(server: Server) -> None:
+    page = (HERE / "docs" / "agencies.md").read_text()
+
+    for file in FILES.glob("*.json"):
+        assert f"agency/example/{file.name}" in page
+    for command in ("client > client.json", "serve CLIENT_ID"):
+        assert f"python -m agency.example {command}" in page
