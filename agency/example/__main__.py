@@ -40,6 +40,7 @@ def metadata() -> dict[str, Any]:
     return {
         "agency": "westdam",
         "client_name": "Gemeente Westdam",
+        "client_name#en": "Municipality of Westdam",
         "redirect_uris": [f"{OWN}/callback"],
         "grant_types": ["authorization_code", "client_credentials"],
         "scope": "openid consent:permit",

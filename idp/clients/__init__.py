@@ -42,10 +42,10 @@ class Client:
         hidden = {"jwks"} if "jwks_uri" in self.metadata else set()
         return {name: value for name, value in self.metadata.items() if name not in hidden}
 
-    @property
-    def shown_name(self) -> str:
+    def shown_name(self, language: str) -> str:
         """Its name before a citizen has seen whose it is: an operator's word, or none. Software could call itself anything."""
-        return str(self.metadata["client_name"]) if self.registered_by == OPERATOR else ""
+        name = self.metadata.get(f"client_name#{language}") or self.metadata["client_name"]
+        return str(name) if self.registered_by == OPERATOR else ""
 
     @property
     def redirect_uris(self) -> tuple[str, ...]:

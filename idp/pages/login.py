@@ -145,7 +145,8 @@ class Login:
     async def _show(
         self, request: Request, form: Mapping[str, str], browser: str, *, errors: dict[str, str], status: int = 200
     ) -> Response:
-        agency, hint = await self._agency(form.get("request", ""), browser)
+        language = self._context.renderer.language(request)
+        agency, hint = await self._agency(form.get("request", ""), browser, language)
         _ = self._context.renderer.translator(request)
         return self._context.renderer.page(
             request,
@@ -183,15 +184,15 @@ class Login:
             **_going(form),
         )
 
-    async def _agency(self, handle: str, browser: str) -> tuple[str, str]:
-        """The name of who sent the citizen here, from the register of clients, and the user name it expects."""
+    async def _agency(self, handle: str, browser: str, language: str) -> tuple[str, str]:
+        """The name of who sent the citizen here, as the register of clients has it in this language, and the user name it expects."""
         if not _HANDLE.match(handle):
             return "", ""
         now, key = self._context.now(), digest(browser)
         found = await self._context.database.read(lambda c: requests.resume(c, handle, key, now))
         if found is None:
             return "", ""
-        return found[1].shown_name, found[0].parameters.get("login_hint", "")[:200]
+        return found[1].shown_name(language), found[0].parameters.get("login_hint", "")[:200]
 
     def _enter(self, form: Mapping[str, str], value: str) -> Response:
         response = RedirectResponse(_onward(form), 303)

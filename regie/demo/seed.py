@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from agency.demo import insurer, municipality, tax
 from agency.jose import Key
 from base.settings import Settings
 from idp.citizens import generator
@@ -103,10 +104,12 @@ def _fill(house: House, ports: Ports, progress: Callable[[str], None]) -> dict[s
 def _client(run: Callable[..., Any], name: str, ports: Ports) -> dict[str, str]:
     """Register one agency's software."""
     callback = f"{ports.url(name)}/callback"
+    dutch, english = {"municipality": municipality, "insurer": insurer, "tax": tax}[name].NAME
+    names = {"client_name": dutch, "client_name#en": english}
     if name == "insurer":
         metadata: dict[str, Any] = {
             "agency": "health-insurer",
-            "client_name": "Zorgverzekeraar Duinzicht",
+            **names,
             "redirect_uris": [callback],
             "scope": "openid birthdate",
             "purpose": "health-insurance",
@@ -117,7 +120,7 @@ def _client(run: Callable[..., Any], name: str, ports: Ports) -> dict[str, str]:
     agency = {"municipality": "municipality", "tax": "tax-authority"}[name]
     metadata = {
         "agency": agency,
-        "client_name": {"municipality": "Gemeente Lindermeer", "tax": "Belastingdienst Oostland"}[name],
+        **names,
         "redirect_uris": [callback],
         "grant_types": ["authorization_code", "client_credentials"],
         "scope": "openid consent:check consent:permit" if name == "municipality" else "openid consent:redeem",

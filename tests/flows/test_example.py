@@ -50,6 +50,10 @@ def site(server: Server, tmp_path: Path) -> Iterator[str]:
 
 def test_a_citizen_logs_in_allows_the_address_and_stops_it(server: Server, site: str) -> None:
     browser = Browser()
+    browser.get(f"{site}/login")
+    assert "U komt van Gemeente Westdam." in browser.page.text
+    browser.submit("/language", language="en")
+    assert "You come from Municipality of Westdam." in browser.page.text
     log_in(browser, f"{site}/login")
     browser.submit("/ask", address="allow")
     assert browser.url.startswith(site)
