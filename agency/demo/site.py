@@ -32,7 +32,7 @@ STYLE = """
 overflow-wrap:anywhere}header{border-top:.75rem solid var(--accent);border-bottom:1px solid var(--line)}
 header div,main,footer{max-width:44rem;margin:0 auto;padding:.5rem 1rem}main{padding-block:1rem 2rem}h1{line-height:1.25}
 header div{display:flex;flex-wrap:wrap;justify-content:space-between;align-items:center;gap:0 .5rem}
-header b{padding-block:.75rem}header a,header span{display:inline-flex;min-width:2.75rem;min-height:3rem;align-items:center;
+header b{padding-block:.75rem;font-size:1.0625rem}header a,header span{display:inline-flex;min-width:2.75rem;min-height:3rem;align-items:center;
 justify-content:center}header span{font-weight:700}a{color:var(--accent)}p{max-width:40rem}.lead{font-size:1.25rem}
 .go{display:inline-block;min-height:3rem;padding:.7rem 1.2rem;border:2px solid var(--accent);border-radius:.4rem;
 background:var(--accent);color:var(--paper);font:inherit;font-weight:700;text-decoration:none;cursor:pointer}
