@@ -23,6 +23,8 @@ class LoggedIn:
     display_name: str
     acr: str
     auth_time: datetime
+    notices: int = 0
+    """What the citizen was told of this login and has not seen yet."""
 
 
 class CitizenSessions(Protocol):

@@ -75,6 +75,8 @@ class Renderer:
         person: LoggedIn | None = None,
         bound_to: str | None = None,
         form_action: Iterable[str] | None = (),
+        frame_src: Iterable[str] = (),
+        locales: str = "",
         headers: Mapping[str, str] | None = None,
         here: str = "",
         **context: Any,
@@ -83,10 +85,11 @@ class Renderer:
 
         `person`: who is logged in; shows their name and their menu. `bound_to`: what the CSRF token is bound to when
         nobody is (digest of the browser cookie). `form_action`: see `base.web.headers`; the login and asking pages
-        name the client's redirect origin there. `here`: where the language switch comes back to, when that is not the
-        page's own address (a form that was posted elsewhere cannot be opened again).
+        name the client's redirect origin there. `frame_src`: the origins of the page's frames. `locales`: see
+        `language`. `here`: where the language switch comes back to, when that is not the page's own address (a form
+        that was posted elsewhere cannot be opened again).
         """
-        language = self.language(request)
+        language = self.language(request, locales)
         bound = person.session_digest if person is not None else bound_to
         text = (
             self._environments[language]
@@ -100,8 +103,8 @@ class Renderer:
             )
         )
         own = {"content-language": language, "vary": "Cookie, Accept-Language", **(headers or {})}
-        if form_action != ():
-            own["content-security-policy"] = content_security_policy(form_action)
+        if form_action != () or frame_src:
+            own["content-security-policy"] = content_security_policy(form_action, frame_src=frame_src)
         return HTMLResponse(text, status, own)
 
     def error(self, request: Request, problem: Problem, request_id: str) -> Response:
@@ -129,15 +132,14 @@ class Renderer:
         """The CSRF check for a page's form. Raises Problem 403."""
         csrf.check(request, form, bound_to=bound_to, mac=self.mac, origin=self.origin)
 
-    def language(self, request: Request) -> str:
-        chosen = self.cookies.read(request, self.cookies.language)
+    def language(self, request: Request, locales: str = "") -> str:
+        """What the reader chose; else what a client knows of him (`ui_locales`); else what the browser says."""
+        chosen = self.cookies.read(request, self.cookies.language) or _known(locales)
         return i18n.negotiate(chosen, request.headers.get("accept-language"))
 
     def prefer(self, request: Request, response: Response, locales: str) -> None:
         """What a client knows of a reader's language (`ui_locales`): the first that we have, unless the reader chose."""
-        found = next(
-            (one.split("-")[0] for one in locales.lower().split() if one.split("-")[0] in i18n.LANGUAGES), None
-        )
+        found = _known(locales)
         if found is not None and self.cookies.read(request, self.cookies.language) is None:
             self.cookies.put(response, self.cookies.language, found)
 
@@ -232,6 +234,10 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     500: (N_("Something went wrong on our side"), N_("Try again in a few minutes. Nothing has been lost.")),
     503: (N_("It is very busy"), N_("Try again in a few minutes. Nothing has been lost.")),
 }
+
+
+def _known(locales: str) -> str | None:
+    return next((one.split("-")[0] for one in locales.lower().split() if one.split("-")[0] in i18n.LANGUAGES), None)
 
 
 def _here(request: Request) -> str:

@@ -152,6 +152,20 @@ class Settings(BaseSettings):
         danger="24 hours at most (AAL2).",
         example="43200",
     )
+    session_high_idle_s: int = _setting(
+        900,
+        "A session of level high unused this long ends.",
+        unit="seconds",
+        danger="15 minutes at most (AAL3).",
+        example="900",
+    )
+    session_high_total_s: int = _setting(
+        43_200,
+        "A session of level high ends after this.",
+        unit="seconds",
+        danger="12 hours at most (AAL3).",
+        example="43200",
+    )
     permit_s: int = _setting(
         30, "Life of a permit.", unit="seconds", danger="A withdrawal waits for open permits.", example="30"
     )
@@ -197,6 +211,7 @@ class Settings(BaseSettings):
         bounds = {"code_s": 60, "par_s": 599, "refresh_idle_s": 21_600, "refresh_total_s": 86_400}
         bounds |= {"session_idle_s": 3_600, "session_total_s": 86_400, "access_token_s": 3_600, "permit_s": 30}
         bounds |= {"id_token_s": 3_600, "request_s": 3_600}
+        bounds |= {"session_high_idle_s": 900, "session_high_total_s": 43_200}
         for name, most in bounds.items():
             if not 0 < getattr(self, name) <= most:
                 raise UnsafeSettings(f"REGIE_{name.upper()} must be between 1 and {most} seconds.")

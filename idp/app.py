@@ -82,7 +82,9 @@ class Provider:
         if session is None:
             return None
         handle = self.context.ring.pseudonyms.handle(session.citizen_id)
-        return LoggedIn(handle, session.digest, session.person.name, session.acr, session.auth_time)
+        return LoggedIn(
+            handle, session.digest, session.person.name, session.acr, session.auth_time, notices=session.notices
+        )
 
     async def consent_withdrawn(self, event: dict[str, Any]) -> None:
         """The registry tells that a consent has ended (its outbox, at least once): tokens that rest on it end too."""

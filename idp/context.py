@@ -24,11 +24,13 @@ from idp import sessions
 from idp.authenticators.passkey import RelyingParty
 from idp.clients.fetched import Fetched
 from idp.server import Server
-from idp.sessions import Session
+from idp.sessions import Place, Session
 from idp.tokens.mint import Minter
 from keys.ring import Ring
 
 T = TypeVar("T")
+BROWSER_S = 400 * 86_400
+"""A browser is known for as long as browsers keep a cookie: a login from another one is told to the citizen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,15 @@ class Context:
     @staticmethod
     def renderer_person(session: Session) -> LoggedIn:
         """As pages know who is logged in; the registry's handle is not needed on ours."""
-        return LoggedIn("", session.digest, session.person.name, session.acr, session.auth_time)
+        return LoggedIn(
+            "", session.digest, session.person.name, session.acr, session.auth_time, notices=session.notices
+        )
+
+    def place(self, request: Request, browser: str) -> Place:
+        """Where a login happens. `browser`: the value of its cookie."""
+        session = self.cookies.read(request, self.cookies.session)
+        device = sessions.device_of(request.headers.get("user-agent", ""))
+        return Place(device, digest(browser), digest(session) if session is not None else None)
 
     def browser(self, request: Request) -> str:
         """The cookie that ties a login attempt to its browser; a new value when there is none."""
@@ -87,7 +97,7 @@ class Context:
         return digest(value) if value is not None else None
 
     def keep_browser(self, response: Response, value: str) -> Response:
-        self.cookies.put(response, self.cookies.browser, value)
+        self.cookies.put(response, self.cookies.browser, value, max_age_s=BROWSER_S)
         return response
 
 

@@ -1,4 +1,8 @@
-"""Logging in, as units of work: password, code from the app, passkey. Pages and commands call these."""
+"""Logging in, as units of work: password, code from the app, passkey. Pages and commands call these.
+
+Each looks again, while the citizen is held, whether what was shown is still his: a password that was changed or a
+passkey that was removed a moment ago opens nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,12 @@ from typing import Any
 from base import audit
 from base.database import Connection
 from base.ids import digest, secret
-from idp import sessions
+from idp import notices, sessions
 from idp.authenticators import guesses, passkey
+from idp.authenticators.levels import DEVICE_BOUND_PASSKEY, LOW, PASSKEY, PASSWORD, PASSWORD_AND_CODE
 from idp.authenticators.passkey import CHALLENGE_S, InvalidPasskey, RelyingParty
 from idp.citizens import account
-from idp.sessions import MAY_LOG_IN
+from idp.sessions import Place
 from idp.store import people
 from idp.store.people import Account
 from keys.ring import Ring
@@ -28,18 +33,26 @@ def begin_password(connection: Connection, ring: Ring, username: str, now: datet
 
 
 def password_right(
-    connection: Connection, ring: Ring, username: str, found: Account, *, browser: str, device: str, now: datetime
+    connection: Connection, ring: Ring, username: str, found: Account, *, place: Place, now: datetime
 ) -> tuple[str, str]:
-    """After a right password: ("session", cookie), or ("second", handle) when a code must follow."""
-    if found.totp_secret is None:
-        guesses.clear(connection, account.username_index(ring, username))
-        return "session", sessions.start(connection, ring, found.citizen, way="password", device=device, now=now)
+    """After a right password: ("session", cookie), ("second", handle) when a code must follow, or ("expired", "").
+
+    `found`: the account whose password was compared.
+    """
+    people.hold(connection, found.citizen)
+    account_now = people.account_of(connection, found.citizen)
+    if account_now is None or account_now.password_hash != found.password_hash:
+        return "expired", ""
+    if account_now.totp_secret is None:
+        wrong = guesses.clear(connection, account.username_index(ring, username))
+        value = sessions.start(connection, ring, found.citizen, way=PASSWORD, place=place, now=now)
+        return _in(connection, found.citizen, value, wrong, now)
     handle = secret()
     people.put_once(
         connection,
         digest(handle),
         "second",
-        browser=browser,
+        browser=place.browser,
         citizen_id=found.citizen,
         payload={"subject": account.username_index(ring, username)},
         expires_at=now + timedelta(seconds=SECOND_S),
@@ -48,24 +61,35 @@ def password_right(
 
 
 def second_step(
-    connection: Connection, ring: Ring, handle: str, code: str, *, browser: str, device: str, now: datetime
+    connection: Connection, ring: Ring, handle: str, code: str, *, place: Place, now: datetime
 ) -> tuple[str, str]:
     """("session", cookie), or ("wrong", ""), ("wait", ""), ("expired", ""). Returned: what was counted stays counted."""
-    waiting = people.find_once(connection, digest(handle), "second", browser=browser, now=now)
+    waiting = people.find_once(connection, digest(handle), "second", browser=place.browser, now=now)
+    if waiting is None or waiting.citizen is None:
+        return "expired", ""
+    people.hold(connection, waiting.citizen)
+    # Looked for again: a password that was set meanwhile has ended this attempt.
+    waiting = people.find_once(connection, digest(handle), "second", browser=place.browser, now=now)
     found = people.account_of(connection, waiting.citizen) if waiting is not None and waiting.citizen else None
     if waiting is None or found is None:
         return "expired", ""
-    subject = waiting.payload["subject"]
+    subject, codes = waiting.payload["subject"], f"totp {found.citizen}"
     # The password's own try was counted; it was right, so the code begins with that one.
-    if not guesses.may_try(connection, f"totp {found.citizen}", now):
+    if not guesses.may_try(connection, codes, now):
         return "wait", ""
     if not account.totp_is_right(connection, ring, found, code, now):
+        if guesses.count(connection, codes) == notices.SEVERAL:
+            # Whoever this is knows the password.
+            notices.tell(connection, found.citizen, "code.guessed", now)
         audit.record(connection, "login.failed", actor=found.citizen, object=found.citizen, now=now, result="wrong")
         return "wrong", ""
-    people.take_once(connection, digest(handle), "second", browser=browser, now=now)
-    guesses.clear(connection, subject)
-    guesses.clear(connection, f"totp {found.citizen}")
-    return "session", sessions.start(connection, ring, found.citizen, way="password+totp", device=device, now=now)
+    people.take_once(connection, digest(handle), "second", browser=place.browser, now=now)
+    wrong = guesses.clear(connection, subject) + guesses.clear(connection, codes)
+    added_at = found.totp_acr or LOW
+    value = sessions.start(
+        connection, ring, found.citizen, way=PASSWORD_AND_CODE, added_at=added_at, place=place, now=now
+    )
+    return _in(connection, found.citizen, value, wrong, now)
 
 
 def keep_challenge(
@@ -90,16 +114,19 @@ def passkey_login(
     credential: dict[str, Any],
     challenge: str,
     *,
-    browser: str,
-    device: str,
+    place: Place,
     now: datetime,
 ) -> str | None:
-    """The cookie of a new session, or None. The challenge is gone either way."""
-    if people.take_once(connection, digest(challenge), "login", browser=browser, now=now) is None:
+    """The cookie of a session, or None. The challenge is gone either way."""
+    if people.take_once(connection, digest(challenge), "login", browser=place.browser, now=now) is None:
         return None
-    stored = people.find_passkey(connection, str(credential.get("id", ""))[:400])
-    citizen = people.find(connection, stored.citizen) if stored is not None else None
-    if stored is None or citizen is None or citizen.state not in MAY_LOG_IN:
+    credential_id = str(credential.get("id", ""))[:400]
+    owner = people.find_passkey(connection, credential_id)
+    if owner is None:
+        return None
+    people.hold(connection, owner.citizen)
+    stored = people.find_passkey(connection, credential_id)
+    if stored is None:
         return None
     try:
         handle = user_handle(ring, stored.citizen)
@@ -109,50 +136,19 @@ def passkey_login(
         return None
     if not people.use_passkey(connection, stored.credential_id, stored.sign_count, count, now):
         return None
-    return sessions.start(connection, ring, stored.citizen, way="passkey", device=device, now=now)
-
-
-def passkey_register(
-    connection: Connection,
-    party: RelyingParty,
-    credential: str,
-    challenge: str,
-    *,
-    label: str,
-    browser: str,
-    citizen_id: str,
-    now: datetime,
-) -> bool:
-    """Add a passkey to the citizen for whom the challenge was made."""
-    taken = people.take_once(connection, digest(challenge), "register", browser=browser, now=now)
-    if taken is None or taken.citizen != citizen_id:
-        return False
-    if len(people.passkeys(connection, citizen_id)) >= passkey.MAX_PASSKEYS:
-        return False
-    try:
-        one = passkey.registered(party, credential, challenge, citizen_id, label, now)
-    except InvalidPasskey:
-        return False
-    if people.find_passkey(connection, one.credential_id) is not None:
-        return False
-    people.add_passkey(connection, one)
-    audit.record(
-        connection, "authenticator.added", actor=citizen_id, object=one.credential_id[:64], now=now, way="passkey"
-    )
-    return True
-
-
-def remove_passkey(connection: Connection, credential_id: str, citizen_id: str, now: datetime) -> bool:
-    """Not the last way in."""
-    ways = account.ways(connection, citizen_id)
-    if len(ways.passkeys) <= 1 and not ways.has_password:
-        return False
-    done = people.remove_passkey(connection, credential_id, citizen_id)
-    if done:
-        audit.record(connection, "authenticator.removed", actor=citizen_id, object=credential_id[:64], now=now)
-    return done
+    way = DEVICE_BOUND_PASSKEY if stored.device_bound else PASSKEY
+    return sessions.start(connection, ring, stored.citizen, way=way, added_at=stored.acr, place=place, now=now)
 
 
 def user_handle(ring: Ring, citizen_id: str) -> str:
     """What an authenticator stores of its owner: no personal data, and of no use elsewhere."""
     return ring.pseudonyms.pairwise(ring.pseudonyms.handle(citizen_id), "passkey")
+
+
+def _in(connection: Connection, citizen_id: str, value: str | None, wrong: int, now: datetime) -> tuple[str, str]:
+    """`wrong`: the guesses that came before. The citizen is told when they were several."""
+    if value is None:
+        return "expired", ""
+    if wrong >= notices.SEVERAL:
+        notices.tell(connection, citizen_id, "login.after_guesses", now)
+    return "session", value

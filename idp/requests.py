@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from base.database import Connection
 from base.ids import digest, identifier, secret
 from base.settings import Settings
-from idp.authorization import read_claims
+from idp.authenticators.levels import first_met
+from idp.authorization import levels_asked, read_claims
 from idp.clients import Client
 from idp.extensions import grant_management, rar
 from idp.scopes import known
 from idp.sessions import Session
-from idp.store import clients, grants
+from idp.store import clients, grants, sessions
 from idp.store.grants import Code, Family, Pending
 
 __all__ = ["URN", "Pending", "end", "find_client", "grant", "keep", "mark_asked", "open_pushed", "resume"]
@@ -97,8 +98,11 @@ def grant(
     settings: Settings,
     now: datetime,
 ) -> str | None:
-    """End the request with a code. None when it has ended before: of two tabs, one gets a code."""
-    if not grants.use_request(connection, pending.digest, now):
+    """End the request with a code. None when it has ended before (of two tabs, one gets a code), or the session has.
+
+    The code tells the level that was asked for, where one was: what was reached beyond it is not the agency's business.
+    """
+    if not sessions.hold(connection, session.id) or not grants.use_request(connection, pending.digest, now):
         return None
     form = pending.parameters
     family = Family(
@@ -109,7 +113,7 @@ def grant(
         known(form.get("scope", "")),
         rar.read(form.get("authorization_details")),
         read_claims(form.get("claims")),
-        session.acr,
+        first_met(session.acr, levels_asked(client, form)) or session.acr,
         list(session.amr),
         session.auth_time,
         now,

@@ -1,6 +1,8 @@
 """Sessions of citizens: a cookie of 256 random bits, of which the digest is stored.
 
-A new one at every login. Age is judged when it is read; a session that ended, anywhere, is gone at the next request.
+A new cookie at every login. Who logs in again in the same browser goes on in the same session, under a new cookie, with
+the new login's level and time: a session is never rated above its last login, and what it gave before is not lost.
+Age is judged when a session is read; one that ended, anywhere, is gone at the next request.
 """
 
 from __future__ import annotations
@@ -12,40 +14,89 @@ from base import audit
 from base.database import Connection
 from base.ids import digest, identifier, secret
 from base.settings import Settings
-from idp.authenticators.levels import AMR, DELIVERED
+from idp import ending, notices
+from idp.authenticators.levels import AMR, HIGH, LEVELS, PROOFING, delivered, lowest
 from idp.citizens.importing import person_of
-from idp.citizens.register import Person
-from idp.store import grants, people
-from idp.store.people import StoredSession
+from idp.citizens.register import MAY_LOG_IN, Person
+from idp.store import people
+from idp.store import sessions as store
+from idp.store.sessions import StoredSession
 from keys.errors import Unsealable
 from keys.ring import Ring
 
+__all__ = ["MAY_LOG_IN", "MOST", "Place", "Session", "current", "device_of", "is_open", "of", "see", "start"]
+
 SEEN_EVERY = timedelta(minutes=1)
 """How fresh `seen_at` is kept: a write for every page would be a write for nothing."""
-MAY_LOG_IN = ("active", "emigrated")
+MOST = 20
+"""Sessions of one citizen at a time: the next login ends the one that was seen longest ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a login happens. `device`: as a person recognises it. `browser`: digest of the browser's own cookie.
+
+    `session`: digest of the session cookie that the browser has now, if any: that session goes on, or ends.
+    """
+
+    device: str
+    browser: str
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An open session. `digest`: of the cookie; CSRF tokens are bound to it."""
+    """An open session. `digest`: of the cookie; CSRF tokens are bound to it.
+
+    `binds`: what a way to log in that is added now may be worth. `notices`: how many the citizen has not seen.
+    """
 
     id: str
     digest: str
     citizen_id: str
     person: Person
     acr: str
+    binds: str
     amr: tuple[str, ...]
     auth_time: datetime
     seen_at: datetime
+    notices: int
 
 
-def start(connection: Connection, ring: Ring, citizen_id: str, *, way: str, device: str, now: datetime) -> str:
-    """Open a session after a login by `way` (a key of levels.DELIVERED); answers the cookie's value."""
-    value = secret()
-    one = StoredSession(identifier(), citizen_id, DELIVERED[way], AMR[way], device, now, now)
-    people.add_session(connection, digest(value), one)
+def start(
+    connection: Connection,
+    ring: Ring,
+    citizen_id: str,
+    *,
+    way: str,
+    added_at: str = HIGH,
+    enrolling: bool = False,
+    place: Place,
+    now: datetime,
+) -> str | None:
+    """Open a session after a login, or let the browser's own go on; answers the cookie's value.
+
+    `way`: of levels.AUTHENTICATORS. `added_at`: the level of the login in which that way was added. `enrolling`: a code
+    from the desk was shown, so ways to log in that are added now are worth what the proof of identity was.
+    None for who may not log in, judged while nobody else can change it.
+    """
+    citizen = people.hold(connection, citizen_id)
+    if citizen is None or citizen.state not in MAY_LOG_IN:
+        return None
+    acr, value = delivered(way, citizen.proofing, added_at), secret()
+    binds = PROOFING[citizen.proofing] if enrolling else acr
+    one = StoredSession(identifier(), citizen_id, acr, binds, AMR[way], place.device, now, now)
+    session_id = store.renew(connection, place.session, digest(value), one) if place.session else None
+    if session_id is None:
+        _leave(connection, ring, place, now)
+        store.add(connection, digest(value), one)
+        for surplus in store.open_of(connection, citizen_id)[MOST:]:
+            ending.end(connection, ring, surplus.id, citizen_id, now, actor="limit")
     people.remember_handle(connection, ring.pseudonyms.handle(citizen_id), citizen_id)
-    audit.record(connection, "login.succeeded", actor=citizen_id, object=one.id, now=now, way=way)
+    notices.arrived(connection, citizen_id, browser=place.browser, device=place.device, now=now)
+    audit.record(
+        connection, "login.succeeded", actor=citizen_id, object=session_id or one.id, now=now, way=way, acr=acr
+    )
     return value
 
 
@@ -56,42 +107,43 @@ def current(
     if not cookie:
         return None
     key = digest(cookie)
-    found = people.find_session(connection, key)
-    if found is None:
-        return None
-    one, citizen = found
-    idle = now >= one.seen_at + timedelta(seconds=settings.session_idle_s)
-    old = now >= one.auth_time + timedelta(seconds=settings.session_total_s)
-    if idle or old or citizen.state not in MAY_LOG_IN:
+    found = store.find(connection, key)
+    if found is None or found.citizen.state not in MAY_LOG_IN or not is_open(found.session, settings, now):
         return None
     try:
-        person = person_of(ring, citizen)
+        person = person_of(ring, found.citizen)
     except Unsealable:
         return None
     if person is None:
         return None
-    return Session(one.id, key, one.citizen, person, one.acr, tuple(one.amr), one.auth_time, one.seen_at)
+    one, most = found.session, PROOFING[found.citizen.proofing]
+    acr, binds = lowest(one.acr, most), lowest(one.binds, most)
+    return Session(
+        one.id, key, one.citizen, person, acr, binds, tuple(one.amr), one.auth_time, one.seen_at, found.notices
+    )
+
+
+def of(connection: Connection, settings: Settings, citizen_id: str, now: datetime) -> list[StoredSession]:
+    """A citizen's open sessions, the latest seen first."""
+    return [one for one in store.open_of(connection, citizen_id) if is_open(one, settings, now)]
+
+
+def is_open(one: StoredSession, settings: Settings, now: datetime) -> bool:
+    """Neither idle for too long nor too old, for its level (NIST SP 800-63B sections 2.2.3 and 2.3.3)."""
+    idle_s, total_s = lifetimes(settings)[one.acr]
+    return now < one.seen_at + timedelta(seconds=idle_s) and now < one.auth_time + timedelta(seconds=total_s)
+
+
+def lifetimes(settings: Settings) -> dict[str, tuple[int, int]]:
+    """Seconds a session may be idle, and last in all, by level."""
+    usual = (settings.session_idle_s, settings.session_total_s)
+    high = (min(usual[0], settings.session_high_idle_s), min(usual[1], settings.session_high_total_s))
+    return {level: high if level == HIGH else usual for level in LEVELS}
 
 
 def see(connection: Connection, session_id: str, now: datetime) -> None:
     """Someone is still there."""
-    people.see_session(connection, session_id, now)
-
-
-def end(connection: Connection, session_id: str, citizen_id: str, now: datetime) -> bool:
-    """End one session and all tokens that grew from it."""
-    ended = people.end_session(connection, session_id, citizen_id, now)
-    if ended:
-        grants.end_families(connection, citizen=citizen_id, session=session_id, now=now)
-        audit.record(connection, "session.ended", actor=citizen_id, object=session_id, now=now)
-    return ended
-
-
-def end_all(connection: Connection, citizen_id: str, now: datetime, *, but: str | None = None) -> None:
-    """End every session, or every other one, with their tokens."""
-    for one in people.sessions(connection, citizen_id, seen_after=now - timedelta(days=2)):
-        if one.id != but:
-            end(connection, one.id, citizen_id, now)
+    store.see(connection, session_id, now)
 
 
 def device_of(user_agent: str) -> str:
@@ -108,3 +160,10 @@ def device_of(user_agent: str) -> str:
     browser = next((name for mark, name in browsers if mark in user_agent), "")
     system = next((name for mark, name in systems if mark in user_agent), "")
     return ", ".join(part for part in (browser, system) if part)
+
+
+def _leave(connection: Connection, ring: Ring, place: Place, now: datetime) -> None:
+    """One browser, one session: somebody else's that was open here ends."""
+    other = store.of_cookie(connection, place.session) if place.session else None
+    if other is not None:
+        ending.end(connection, ring, *other, now, actor="login")

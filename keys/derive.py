@@ -20,6 +20,7 @@ class Pseudonyms:
         self._handle = expand(secret, "regie handle v1")
         self._pairwise = expand(secret, "regie pairwise v1")
         self._index = expand(secret, "regie index v1")
+        self._sid = expand(secret, "regie sid v1")
 
     def handle(self, citizen_id: str) -> str:
         """The name by which the registry knows a citizen, 43 base64url characters."""
@@ -28,6 +29,10 @@ class Pseudonyms:
     def pairwise(self, handle: str, sector: str) -> str:
         """The `sub` under which one sector (an agency) knows the citizen behind a registry handle."""
         return _prf(self._pairwise, f"{len(sector)}:{sector}{handle}")
+
+    def sid(self, session_id: str, client_id: str) -> str:
+        """The name of a session at one client: two clients cannot tell that they were used in the same one."""
+        return _prf(self._sid, f"{len(client_id)}:{client_id}{session_id}")
 
     def blind_index(self, value: str) -> str:
         """Keyed index of a national number: equal numbers meet, and without the key no number can be tried."""

@@ -128,7 +128,6 @@ _plain(
 )
 _from_file(client, "trust", "client trust", "Believe who vouches for software: a file with iss and jwks (RFC 7591).")
 _from_file(citizen, "add", "citizen add", "Add one citizen; in development also a user name and password.")
-_plain(citizen, "enrol", "citizen enrol", "A one-time code for a citizen's first login.", "id")
 _plain(citizen, "suspend", "citizen suspend", "A citizen can no longer log in.", "id")
 _plain(citizen, "resume", "citizen resume", "End a suspension.", "id")
 _plain(citizen, "erase", "citizen erase", "Forget a citizen: destroy the key to the personal data.", "id")
@@ -204,6 +203,19 @@ def citizen_generate(
     with file.open("w", newline="") as out:
         write(generator.people(count, seed=seed), out)
     _print({"file": str(file), "people": count, "seed": seed}, as_json=as_json)
+
+
+@citizen.command("enrol")
+def citizen_enrol(
+    id: Annotated[str, typer.Argument(metavar="ID")],
+    proofing: Annotated[
+        str,
+        typer.Option(help="How the identity was seen: low, substantial (letter, desk), high (document, in person)."),
+    ] = "substantial",
+    as_json: AsJson = False,
+) -> None:
+    """A one-time code for a citizen's first login, or a new one."""
+    _run("citizen enrol", {"id": id, "proofing": proofing}, as_json=as_json)
 
 
 @receipt.command("verify")

@@ -130,8 +130,15 @@ class counters:  # noqa: N801 - as claims
         return int(row[0]), row[1]
 
     @staticmethod
-    def clear(connection: Connection, kind: str, subject: str) -> None:
-        connection.execute(delete(COUNTER).where(COUNTER.c.kind == kind, COUNTER.c.subject == subject))
+    def count(connection: Connection, kind: str, subject: str) -> int:
+        where = (COUNTER.c.kind == kind, COUNTER.c.subject == subject)
+        return int(connection.execute(select(COUNTER.c.count).where(*where)).scalar() or 0)
+
+    @staticmethod
+    def clear(connection: Connection, kind: str, subject: str) -> int:
+        """Back to nothing; answers what it was."""
+        where = (COUNTER.c.kind == kind, COUNTER.c.subject == subject)
+        return int(connection.execute(delete(COUNTER).where(*where).returning(COUNTER.c.count)).scalar() or 0)
 
 
 class outbox:  # noqa: N801 - as claims

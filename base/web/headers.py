@@ -19,21 +19,27 @@ _POLICY = (
 _SOURCE = re.compile(r"(https?://[A-Za-z0-9.\-\[\]:]{1,255}|[A-Za-z][A-Za-z0-9+.\-]{0,63}:)\Z")
 
 
-def content_security_policy(form_action: Iterable[str] | None = ()) -> str:
-    """The policy of a page.
+def content_security_policy(form_action: Iterable[str] | None = (), *, frame_src: Iterable[str] = ()) -> str:
+    """The policy of a page. `frame_src`: the origins of the frames in it; without any, none may be loaded.
 
     `form_action`: where else than here its forms may lead, as origins or `scheme:`. Chrome applies form-action to the
     redirects that follow a form post, so the login and asking pages name the client's registered redirect origin.
     None leaves the directive out: for a page whose form leads to a place that cannot be known.
     Raises ValueError for what is not a source: nothing of a client may break out of the header.
     """
-    if form_action is None:
-        return _POLICY
-    sources = list(dict.fromkeys(form_action))
-    for source in sources:
-        if not _SOURCE.match(source):
-            raise ValueError("a form-action source must be an origin or a scheme")
-    return "; ".join([_POLICY, " ".join(["form-action 'self'", *sources])])
+    directives = [_POLICY]
+    if form_action is not None:
+        directives.append(" ".join(["form-action 'self'", *_checked(form_action)]))
+    if frames := _checked(frame_src):
+        directives.append(" ".join(["frame-src", *frames]))
+    return "; ".join(directives)
+
+
+def _checked(sources: Iterable[str]) -> list[str]:
+    unique = list(dict.fromkeys(sources))
+    if not all(_SOURCE.match(source) for source in unique):
+        raise ValueError("a source must be an origin or a scheme")
+    return unique
 
 
 def form_action_source(redirect_uri: str) -> str:

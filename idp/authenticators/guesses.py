@@ -26,9 +26,14 @@ def may_try(connection: Connection, subject: str, now: datetime) -> bool:
     return True
 
 
-def clear(connection: Connection, subject: str) -> None:
-    """The right answer was given."""
-    counters.clear(connection, _KIND, subject)
+def clear(connection: Connection, subject: str) -> int:
+    """The right answer was given; answers how many wrong ones came before it."""
+    return max(counters.clear(connection, _KIND, subject) - 1, 0)
+
+
+def count(connection: Connection, subject: str) -> int:
+    """Tries since the last right answer, this one included."""
+    return counters.count(connection, _KIND, subject)
 
 
 def pause_s(count: int) -> int:

@@ -11,6 +11,7 @@ from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, options_to_
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
+    CredentialDeviceType,
     PublicKeyCredentialDescriptor,
     ResidentKeyRequirement,
     UserVerificationRequirement,
@@ -64,9 +65,12 @@ def request_options(party: RelyingParty) -> tuple[str, str]:
 
 
 def registered(
-    party: RelyingParty, credential: str, challenge: str, citizen: str, label: str, now: datetime
+    party: RelyingParty, credential: str, challenge: str, citizen: str, *, label: str, acr: str, now: datetime
 ) -> Passkey:
-    """Verify a new credential. InvalidPasskey."""
+    """Verify a new credential. `acr`: what it may be worth at most. InvalidPasskey.
+
+    Whether the key can leave its device is what the authenticator says of itself (flag BE): no attestation is asked.
+    """
     try:
         done = webauthn.verify_registration_response(
             credential=credential,
@@ -79,7 +83,8 @@ def registered(
         raise InvalidPasskey(type(error).__name__) from error
     credential_id = bytes_to_base64url(done.credential_id)
     name = "".join(character for character in label.strip() if character.isprintable())[:_LABEL] or "Passkey"
-    return Passkey(credential_id, citizen, done.credential_public_key, done.sign_count, name, now, None)
+    bound = done.credential_device_type is CredentialDeviceType.SINGLE_DEVICE
+    return Passkey(credential_id, citizen, done.credential_public_key, done.sign_count, bound, acr, name, now, None)
 
 
 def authenticated(
@@ -106,4 +111,7 @@ def authenticated(
         )
     except (WebAuthnException, ValueError, KeyError, TypeError) as error:
         raise InvalidPasskey(type(error).__name__) from error
+    # Fixed at registration (WebAuthn level 3 section 7.2, backupEligible): a flag that changed is another authenticator.
+    if (done.credential_device_type is CredentialDeviceType.SINGLE_DEVICE) != stored.device_bound:
+        raise InvalidPasskey("backup eligibility")
     return done.new_sign_count

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from base import audit
 from base.database import Connection
 from base.ids import digest, secret
-from idp import sessions
+from idp import ending
 from idp.authenticators import password as passwords
 from idp.authenticators import totp
+from idp.authenticators.levels import PROOFING, USUAL_PROOFING
 from idp.citizens.importing import person_of
-from idp.citizens.register import Person
-from idp.sessions import MAY_LOG_IN
+from idp.citizens.register import MAY_LOG_IN, Person
 from idp.store import people
 from idp.store.people import Account, Passkey
 from keys.ring import Ring
@@ -21,6 +21,7 @@ from keys.ring import Ring
 ENROLMENT_S = 900
 _TABLE, _COLUMN = "account", "totp_secret"
 _ANY_BROWSER = "enrolment"
+_HANDED_OUT = ("enrolment", "second")
 
 
 class AccountError(Exception):
@@ -66,19 +67,23 @@ def ways(connection: Connection, citizen_id: str) -> Ways:
 def set_password(
     connection: Connection, ring: Ring, citizen_id: str, *, username: str, password_hash: str, now: datetime
 ) -> None:
-    """AccountError when another citizen has the user name."""
+    """Codes that were handed out, and logins half done with the old password, end. AccountError: the name is taken."""
+    people.hold(connection, citizen_id)
     index = username_index(ring, username)
     owner = people.account_by_name(connection, index)
     if owner is not None and owner.citizen != citizen_id:
         raise AccountError("this user name is taken")
     people.put_account(connection, citizen_id, {"username_index": index, "password_hash": password_hash}, now)
+    people.drop_once(connection, citizen_id, _HANDED_OUT)
     people.remember_handle(connection, ring.pseudonyms.handle(citizen_id), citizen_id)
     audit.record(connection, "authenticator.added", actor=citizen_id, object=citizen_id, now=now, way="password")
 
 
-def set_totp(connection: Connection, ring: Ring, citizen_id: str, totp_secret: str, now: datetime) -> None:
+def set_totp(connection: Connection, ring: Ring, citizen_id: str, totp_secret: str, now: datetime, *, acr: str) -> None:
+    """`acr`: what the code may be worth at most: the level of the login in which it is added."""
+    people.hold(connection, citizen_id)
     sealed = ring.sealer.seal_system(totp_secret.encode(), table=_TABLE, column=_COLUMN, row=citizen_id)
-    people.put_account(connection, citizen_id, {"totp_secret": sealed, "totp_step": None}, now)
+    people.put_account(connection, citizen_id, {"totp_secret": sealed, "totp_step": None, "totp_acr": acr}, now)
     audit.record(connection, "authenticator.added", actor=citizen_id, object=citizen_id, now=now, way="totp")
 
 
@@ -91,11 +96,17 @@ def totp_is_right(connection: Connection, ring: Ring, account: Account, code: st
     return step is not None and people.take_totp_step(connection, account.citizen, step)
 
 
-def enrolment_code(connection: Connection, citizen_id: str, now: datetime) -> str:
-    """A code with which a citizen, once, within 15 minutes, gets a first way to log in at /enrol."""
-    citizen = people.find(connection, citizen_id)
+def enrolment_code(connection: Connection, citizen_id: str, now: datetime, *, proofing: str = USUAL_PROOFING) -> str:
+    """A code with which a citizen, once, within 15 minutes, gets a way to log in at /enrol. An earlier one ends.
+
+    `proofing`: how the desk has seen who it is (levels.PROOFING); nothing of his is worth more from then on.
+    """
+    if proofing not in PROOFING:
+        raise AccountError(f"proofing must be one of {', '.join(PROOFING)}")
+    citizen = people.hold(connection, citizen_id)
     if citizen is None or citizen.state not in MAY_LOG_IN:
         raise AccountError("there is no such citizen who may log in")
+    people.drop_once(connection, citizen_id, ("enrolment",))
     value = secret()
     expires_at = now + timedelta(seconds=ENROLMENT_S)
     people.put_once(
@@ -104,21 +115,25 @@ def enrolment_code(connection: Connection, citizen_id: str, now: datetime) -> st
         "enrolment",
         browser=_ANY_BROWSER,
         citizen_id=citizen_id,
-        payload={},
+        payload={"proofing": proofing},
         expires_at=expires_at,
     )
     return value
 
 
 def use_enrolment_code(connection: Connection, code: str, now: datetime) -> str | None:
-    """The citizen of a code, once."""
+    """The citizen of a code, once. His identity is as well proven as the code says, from now on."""
     taken = people.take_once(connection, digest(code.strip()), "enrolment", browser=_ANY_BROWSER, now=now)
-    return taken.citizen if taken is not None else None
+    if taken is None or taken.citizen is None:
+        return None
+    people.set_proofing(connection, taken.citizen, taken.payload["proofing"], now)
+    return taken.citizen
 
 
 def erase(connection: Connection, ring: Ring, citizen_id: str, now: datetime) -> bool:
     """Forget a citizen: the data key is destroyed, in every copy of this database that is made from now on."""
-    people.end_sessions(connection, citizen_id, now)
+    people.hold(connection, citizen_id)
+    ending.end_all(connection, ring, citizen_id, now, actor="operator")
     done = people.erase(connection, citizen_id, now)
     people.forget_handle(connection, ring.pseudonyms.handle(citizen_id))
     if done:
@@ -126,13 +141,14 @@ def erase(connection: Connection, ring: Ring, citizen_id: str, now: datetime) ->
     return done
 
 
-def set_state(connection: Connection, citizen_id: str, state: str, now: datetime) -> bool:
+def set_state(connection: Connection, ring: Ring, citizen_id: str, state: str, now: datetime) -> bool:
     """Suspend or resume; a suspended citizen's sessions end. False for unknown and for erased ones."""
-    found = people.find(connection, citizen_id)
+    found = people.hold(connection, citizen_id)
     if found is None or found.state == "erased":
         return False
     people.set_state(connection, citizen_id, state, now)
     if state == "suspended":
-        sessions.end_all(connection, citizen_id, now)
+        people.drop_once(connection, citizen_id, _HANDED_OUT)
+        ending.end_all(connection, ring, citizen_id, now, actor="operator")
         audit.record(connection, "citizen.suspended", actor="operator", object=citizen_id, now=now)
     return True

@@ -58,11 +58,13 @@ def people(count: int, *, seed: int = 2026) -> Iterator[Person]:
 
 def write_csv(persons: Iterator[Person], file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    # As extracts have them: how an identity was proven, a population register does not know.
+    columns = [name for name in COLUMNS if name != "proofing"]
+    writer.writerow(columns)
     for person in persons:
         flat = {**msgspec.structs.asdict(person), **msgspec.structs.asdict(person.address)}
         flat["parents"] = ";".join(person.parents)
-        writer.writerow([flat[name] for name in COLUMNS])
+        writer.writerow([flat[name] for name in columns])
 
 
 def write_json_lines(persons: Iterator[Person], file: TextIO) -> None:

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 from base import audit
 from base.database import Connection, Database
 from base.ids import digest, identifier
+from idp import ending
+from idp.authenticators.levels import USUAL_PROOFING
 from idp.citizens import register
 from idp.citizens.national_number import NumberSet
-from idp.citizens.register import BadLine, Line, Person
+from idp.citizens.register import MAY_LOG_IN, BadLine, Line, Person
 from idp.store import people
 from idp.store.people import StoredCitizen
 from keys.digest import b64encode
@@ -141,23 +143,28 @@ def _store(connection: Connection, ring: Ring, persons: list[Person], now: datet
     known = people.by_number(connection, indexes)
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
+    left: list[str] = []
     for index, person in zip(indexes, persons, strict=True):
         raw = register.encode(person)
         # Keyed: a plain digest of a person could be found by guessing.
         row_digest = b64encode(ring.pseudonyms.mac("register row", raw))
         old = known.get(index)
         if old is None:
-            new.append(_new_row(ring, index, raw, row_digest, person.state, now))
+            new.append(_new_row(ring, index, raw, row_digest, person, now))
         elif old.row_digest != row_digest and old.wrapped_key is not None:
             sealed = ring.sealer.seal(raw, wrapped=old.wrapped_key, table=TABLE, column=COLUMN, row=old.id)
             row = {"key": old.id, "person": sealed, "row_digest": row_digest, "state": person.state, "changed_at": now}
-            changed.append(row)
+            changed.append({**row, "proofing": person.proofing or old.proofing})
+            if old.state in MAY_LOG_IN and person.state not in MAY_LOG_IN:
+                left.append(old.id)
     people.add_citizens(connection, new)
     people.change_citizens(connection, changed)
+    for citizen_id in left:
+        ending.end_all(connection, ring, citizen_id, now, actor="register")
     return Counts(len(new), len(changed), len(persons) - len(new) - len(changed))
 
 
-def _new_row(ring: Ring, index: str, raw: bytes, row_digest: str, state: str, now: datetime) -> dict[str, Any]:
+def _new_row(ring: Ring, index: str, raw: bytes, row_digest: str, person: Person, now: datetime) -> dict[str, Any]:
     citizen_id, wrapped = identifier(), ring.sealer.new_data_key()
     return {
         "id": citizen_id,
@@ -165,7 +172,8 @@ def _new_row(ring: Ring, index: str, raw: bytes, row_digest: str, state: str, no
         "wrapped_key": wrapped,
         "person": ring.sealer.seal(raw, wrapped=wrapped, table=TABLE, column=COLUMN, row=citizen_id),
         "row_digest": row_digest,
-        "state": state,
+        "state": person.state,
+        "proofing": person.proofing or USUAL_PROOFING,
         "changed_at": now,
     }
 

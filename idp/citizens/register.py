@@ -18,7 +18,8 @@ import msgspec
 from idp.citizens.national_number import is_valid
 
 STATES = ("active", "emigrated", "deceased", "suspended")
-"""Only `active` and `emigrated` may log in."""
+MAY_LOG_IN = ("active", "emigrated")
+PROOFINGS = ("", "low", "substantial", "high")
 MAX_LINE = 10_000
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})\Z")
 _NATIONALITY = re.compile(r"[A-Z]{3}\Z")
@@ -35,7 +36,10 @@ class Address(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Person(msgspec.Struct, forbid_unknown_fields=True):
-    """One citizen as the register has him. `parents`: names. `nationality`: ISO 3166-1 alpha-3."""
+    """One citizen as the register has him. `parents`: names. `nationality`: ISO 3166-1 alpha-3.
+
+    `proofing`: how well his identity was proven (low, substantial, high); empty where the register does not say.
+    """
 
     national_number: str
     given_names: str
@@ -47,6 +51,7 @@ class Person(msgspec.Struct, forbid_unknown_fields=True):
     nationality: str = "NLD"
     parents: list[str] = []
     state: str = "active"
+    proofing: str = ""
 
     @property
     def name(self) -> str:
@@ -63,7 +68,7 @@ class BadLine:
 
 COLUMNS = (
     "national_number", "given_names", "prefix", "family_name", "birth_date", "birth_place", "street", "house_number",
-    "postal_code", "city", "country", "nationality", "parents", "state",
+    "postal_code", "city", "country", "nationality", "parents", "state", "proofing",
 )  # fmt: skip
 """Columns of the CSV form, in any order; `parents` are separated by ";"."""
 
@@ -112,6 +117,8 @@ def problem(person: Person) -> str | None:
         return "nationality is not a code of three letters"
     if person.state not in STATES:
         return f"state is not one of {', '.join(STATES)}"
+    if person.proofing not in PROOFINGS:
+        return f"proofing is not one of {', '.join(PROOFINGS[1:])}"
     return None
 
 

@@ -134,7 +134,7 @@ class Authorize:
             meant = self._is_meant(pending, client, session) and await self._owns_grant(pending, session)
             question = await open_question(self._context, pending, client, session) if meant else None
         return authorization.next_step(
-            pending, session, is_meant=meant, has_question=question is not None, now=self._context.now()
+            pending, client, session, is_meant=meant, has_question=question is not None, now=self._context.now()
         )
 
     def _is_meant(self, pending: Pending, client: Client, session: Session) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from base import dpop, i18n
 from base.web import Cached
-from idp.authenticators.levels import HIGH, LEVELS
+from idp.authenticators.levels import LEVELS
 from idp.authorization import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
 from idp.context import Context
@@ -19,6 +19,7 @@ from idp.scopes import SCOPES
 from idp.server import GRANTS, TOKEN_PATH
 from idp.tokens.mint import GRANTS_API, USERINFO
 
+_OF_THE_LOGIN = ("iss", "sub", "aud", "exp", "iat", "nbf", "jti", "auth_time", "nonce", "acr", "amr", "sid")
 JWKS, LOGOUT = "/oauth2/jwks", "/oauth2/logout"
 
 
@@ -55,6 +56,10 @@ def document(issuer: str) -> dict[str, Any]:
         "grant_management_endpoint": issuer + GRANTS_API,
         "grant_management_actions_supported": list(grant_management.ACTIONS),
         "grant_management_action_required": False,
+        "frontchannel_logout_supported": True,
+        "frontchannel_logout_session_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
@@ -66,9 +71,9 @@ def document(issuer: str) -> dict[str, Any]:
         "dpop_signing_alg_values_supported": sorted(dpop.ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,
         "authorization_details_types_supported": [rar.TYPE],
-        "acr_values_supported": [level for level in LEVELS if level != HIGH],
+        "acr_values_supported": list(LEVELS),
         "claims_parameter_supported": True,
-        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "auth_time", "nonce", "acr", "amr", *own],
+        "claims_supported": [*_OF_THE_LOGIN, *own],
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": signing,
         "authorization_signing_alg_values_supported": list(responses.SIGNING),

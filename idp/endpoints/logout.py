@@ -1,26 +1,30 @@
 """GET and POST /oauth2/logout: RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0), and /logout for our own pages.
 
-Without a hint that names this citizen the citizen is asked: nobody can log another out by a link.
+Without a hint that names this citizen's very session the citizen is asked: nobody can log another out by a link. The
+agencies that were used are told: by frames in the goodbye page (Front-Channel Logout 1.0), and by the outbox.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from base.database import Connection
 from base.forms import parse_query, read_form
-from idp import sessions
+from base.problems import Problem
+from idp import ending, leaving, logouts
 from idp.clients import Client
 from idp.context import Context
 from idp.endpoints.discovery import LOGOUT
-from idp.requests import find_client
+from idp.leaving import Asked
 from idp.sessions import Session
-from idp.tokens import read
-from keys.errors import InvalidToken
+
+CLEAR = {"clear-site-data": '"cache", "storage"'}
+"""Not cookies: the language, and which browser this is, say nothing of who was logged in."""
 
 
 def routes(context: Context) -> list[Route]:
@@ -37,69 +41,77 @@ class Logout:
 
     async def asked(self, request: Request) -> Response:
         """By an agency, for its citizen."""
+        context, now = self._context, self._context.now()
         form = await read_form(request) if request.method == "POST" else parse_query(request)
-        session = await self._context.session(request)
-        client, sub = await self._hinted(form)
-        target = _target(client, form)
+        if any(len(form.get(name, "")) > most for name, most in leaving.LENGTHS.items()):
+            raise Problem(400)
+        if request.method == "POST" and context.cookies.read(request, context.cookies.session) is None:
+            return _again(form)
+        session = await context.session(request)
+        asked = await context.database.read(
+            lambda c: leaving.read(c, context.ring, form, session, issuer=context.issuer, now=now)
+        )
         if session is None:
-            return await self._done(request, target)
-        if client is not None and sub == self._context.minter.sub(session.citizen_id, client):
-            return await self._end(request, session, target)
-        person = self._context.renderer_person(session)
-        return self._context.renderer.page(
+            return self._done(request, asked, [], [])
+        if asked.is_proven:
+            return await self._end(request, session, asked)
+        told = await context.database.read(lambda c: logouts.clients_of(c, session.id))
+        return context.renderer.page(
             request,
             "logout.html",
-            person=person,
-            client_id=client.client_id if client is not None and target else "",
-            post_logout_redirect_uri=form.get("post_logout_redirect_uri", "") if target else "",
-            state=form.get("state", "")[:2000] if target else "",
+            person=context.renderer_person(session),
+            locales=asked.locales,
+            asked=asked,
+            names=_names(told),
         )
 
     async def confirmed(self, request: Request) -> Response:
         """By the citizen, from a page of ours."""
+        context = self._context
         form = await read_form(request)
-        session = await self._context.session(request)
+        session = await context.session(request)
         if session is None:
-            return await self._done(request, None)
-        self._context.renderer.check_form(request, form, bound_to=session.digest)
-        client = await self._context.database.read(lambda c: find_client(c, form.get("client_id")))
-        return await self._end(request, session, _target(client, form))
+            return self._done(request, Asked(), [], [])
+        context.renderer.check_form(request, form, bound_to=session.digest)
+        asked = await context.database.read(lambda c: leaving.confirmed(c, form))
+        return await self._end(request, session, asked)
 
-    async def _hinted(self, form: Mapping[str, str]) -> tuple[Client | None, str | None]:
-        """The client and citizen of an id_token_hint that we signed; an expired one will do (section 2)."""
+    async def _end(self, request: Request, session: Session, asked: Asked) -> Response:
+        context, now, citizen = self._context, self._context.now(), session.citizen_id
+
+        def unit(connection: Connection) -> list[Client]:
+            ending.end(connection, context.ring, session.id, citizen, now, actor=citizen)
+            return logouts.clients_of(connection, session.id)
+
+        told = await context.database.write(unit)
+        return self._done(request, asked, told, logouts.frames(context.ring, context.issuer, session.id, told))
+
+    def _done(self, request: Request, asked: Asked, told: list[Client], frames: list[str]) -> Response:
+        """Onward, where that is proven or confirmed and nobody has to be told by this browser; else the goodbye page."""
         context = self._context
-        hint, client_id, sub = form.get("id_token_hint"), form.get("client_id"), None
-        if hint:
-            try:
-                claims = read.hint(context.ring, hint, issuer=context.issuer, now=context.now())
-            except InvalidToken:
-                return None, None
-            if client_id not in (None, claims["aud"]):
-                return None, None
-            client_id, sub = claims["aud"], claims["sub"]
-        client = await context.database.read(lambda c: find_client(c, client_id))
-        return client, sub
-
-    async def _end(self, request: Request, session: Session, target: str | None) -> Response:
-        now = self._context.now()
-        await self._context.database.write(lambda c: sessions.end(c, session.id, session.citizen_id, now))
-        return await self._done(request, target)
-
-    async def _done(self, request: Request, target: str | None) -> Response:
-        context = self._context
-        response = RedirectResponse(target, 303) if target else context.renderer.page(request, "logged_out.html")
+        if asked.target is not None and asked.goes_on and not frames:
+            response: Response = RedirectResponse(asked.target, 303, CLEAR)
+        else:
+            response = context.renderer.page(
+                request,
+                "logged_out.html",
+                frame_src=[logouts.origin(one) for one in frames],
+                headers=CLEAR,
+                locales=asked.locales,
+                asked=asked,
+                names=_names(told),
+                frames=frames,
+            )
         context.cookies.clear(response, context.cookies.session)
-        if not target:
-            response.headers["clear-site-data"] = '"cache", "storage"'
         return response
 
 
-def _target(client: Client | None, form: Mapping[str, str]) -> str | None:
-    """Only an address that this client registered for this, by exact match."""
-    uri = form.get("post_logout_redirect_uri", "")
-    if client is None or uri not in client.metadata.get("post_logout_redirect_uris", ()):
-        return None
-    state = form.get("state")
-    if not state:
-        return uri
-    return f"{uri}{'&' if urlsplit(uri).query else '?'}{urlencode({'state': state})}"
+def _again(form: Mapping[str, str]) -> Response:
+    """A form from another site comes without our cookie (SameSite); the browser is sent here once more, and brings it."""
+    query = urlencode({name: form[name] for name in leaving.LENGTHS if name in form})
+    return RedirectResponse(f"{LOGOUT}?{query}", 303)
+
+
+def _names(told: list[Client]) -> list[str]:
+    """Of the agencies' services, each once."""
+    return list(dict.fromkeys(str(client.metadata["client_name"]) for client in told))

@@ -17,7 +17,7 @@ from base.forms import parse_query, read_form, read_json
 from base.i18n import N_
 from base.ids import digest
 from base.problems import Problem
-from idp import login, requests, sessions
+from idp import login, requests
 from idp.authenticators import passkey, password
 from idp.context import Context
 from idp.endpoints.authorize import PATH
@@ -68,7 +68,7 @@ class Login:
         form = await read_form(request)
         browser = self._bound(request, form)
         username, given = form.get("username", "")[:200], form.get("password", "")
-        now, device = context.now(), sessions.device_of(request.headers.get("user-agent", ""))
+        now, place = context.now(), context.place(request, browser)
         try:
             found, allowed = await context.database.write(
                 lambda c: login.begin_password(c, context.ring, username, now)
@@ -79,22 +79,24 @@ class Login:
             return await self._show(request, form, browser, errors={"": BUSY}, status=503)
         if not right or found is None:
             return await self._show(request, form, browser, errors={"password": WRONG}, status=400)
-        account, key = found, digest(browser)
+        account = found
         kind, value = await context.database.write(
-            lambda c: login.password_right(c, context.ring, username, account, browser=key, device=device, now=now)
+            lambda c: login.password_right(c, context.ring, username, account, place=place, now=now)
         )
         if kind == "session":
             return self._enter(form, value)
+        if kind == "expired":
+            return await self._show(request, form, browser, errors={"password": WRONG}, status=400)
         return self._ask_code(request, form, browser, value, errors={})
 
     async def totp(self, request: Request) -> Response:
         context = self._context
         form = await read_form(request)
         browser = self._bound(request, form)
-        now, device = context.now(), sessions.device_of(request.headers.get("user-agent", ""))
-        handle, code, key = form.get("handle", ""), form.get("code", "")[:20], digest(browser)
+        now, place = context.now(), context.place(request, browser)
+        handle, code = form.get("handle", ""), form.get("code", "")[:20]
         kind, value = await context.database.write(
-            lambda c: login.second_step(c, context.ring, handle, code, browser=key, device=device, now=now)
+            lambda c: login.second_step(c, context.ring, handle, code, place=place, now=now)
         )
         if kind == "session":
             return self._enter(form, value)
@@ -120,11 +122,10 @@ class Login:
         body = await read_json(request, PasskeyAnswer)
         browser = self._bound(request, {"csrf_token": body.csrf_token})
         challenge = challenge_of(body.credential)
-        now, device = context.now(), sessions.device_of(request.headers.get("user-agent", ""))
-        key = digest(browser)
+        now, place = context.now(), context.place(request, browser)
         value = await context.database.write(
             lambda c: login.passkey_login(
-                c, context.ring, context.party, body.credential, challenge, browser=key, device=device, now=now
+                c, context.ring, context.party, body.credential, challenge, place=place, now=now
             )
         )
         if value is None:

@@ -18,7 +18,7 @@ from base.forms import Form, parse_query, read_form, read_json
 from base.i18n import N_
 from base.ids import digest
 from base.problems import Problem
-from idp import login, managing, sessions
+from idp import ending, login, managing, sessions
 from idp.authenticators import passkey, password, totp
 from idp.context import Context
 from idp.managing import AccountError
@@ -87,18 +87,9 @@ class Security:
         session = await self._fresh_session(request)
         context.renderer.check_form(request, {"csrf_token": body.csrf_token}, bound_to=session.digest)
         credential, challenge = msgspec.json.encode(body.credential).decode(), challenge_of(body.credential)
-        key, now = session.digest, context.now()
+        now = context.now()
         done = await context.database.write(
-            lambda c: login.passkey_register(
-                c,
-                context.party,
-                credential,
-                challenge,
-                label=body.label,
-                browser=key,
-                citizen_id=session.citizen_id,
-                now=now,
-            )
+            lambda c: managing.add_passkey(c, context.party, session, credential, challenge, label=body.label, now=now)
         )
         if not done:
             raise Problem(400, "This passkey could not be added. Try again.")
@@ -111,7 +102,7 @@ class Security:
             return _login(request)
         now, credential_id = self._context.now(), form.get("credential_id", "")
         done = await self._context.database.write(
-            lambda c: login.remove_passkey(c, credential_id, session.citizen_id, now)
+            lambda c: managing.remove_passkey(c, self._context.ring, session, credential_id, now)
         )
         return RedirectResponse("/my/logins?removed=1" if done else "/my/logins?last=1", 303)
 
@@ -124,7 +115,7 @@ class Security:
         form, session = await self._post(request)
         if session is None:
             return _login(request)
-        errors = await self._set_password(session.citizen_id, form, but=session)
+        errors = await self._set_password(session, form)
         if errors:
             return self._page(
                 request,
@@ -151,9 +142,7 @@ class Security:
             raise Problem(400)
         if totp.matching_step(shared, form.get("code", "")[:20], now) is None:
             return self._totp_page(request, session, shared, self._say(request, {"code": CODE}), 400)
-        await context.database.write(
-            lambda c: managing.set_totp(c, context.ring, session.citizen_id, shared, now, but=session.id)
-        )
+        await context.database.write(lambda c: managing.set_totp(c, context.ring, session, shared, now))
         return RedirectResponse("/my/logins?changed=1", 303)
 
     async def sessions(self, request: Request) -> Response:
@@ -161,8 +150,8 @@ class Security:
         session = await context.session(request)
         if session is None:
             return _login(request)
-        after = context.now() - timedelta(seconds=context.settings.session_idle_s)
-        found = await context.database.read(lambda c: managing.sessions_of(c, session.citizen_id, after))
+        now = context.now()
+        found = await context.database.read(lambda c: sessions.of(c, context.settings, session.citizen_id, now))
         return self._page(request, session, "sessions.html", sessions=found, current=session.id)
 
     async def end(self, request: Request) -> Response:
@@ -171,12 +160,13 @@ class Security:
         if session is None:
             return _login(request)
         now, wanted = self._context.now(), form.get("session", "")
+        ring, citizen = self._context.ring, session.citizen_id
 
         def unit(connection: Connection) -> None:
             if wanted == "others":
-                sessions.end_all(connection, session.citizen_id, now, but=session.id)
+                ending.end_all(connection, ring, citizen, now, actor=citizen, but=session.id)
             else:
-                sessions.end(connection, wanted, session.citizen_id, now)
+                ending.end(connection, ring, wanted, citizen, now, actor=citizen)
 
         await self._context.database.write(unit)
         return RedirectResponse("/my/sessions?ended=1", 303)
@@ -192,9 +182,9 @@ class Security:
         if errors := _weak(form):
             return self._enrol_page(request, browser, form, self._say(request, errors), 400)
         hashed = await context.slots.run(lambda: password.hash_password(form.get("password", "")))
-        now, device = context.now(), sessions.device_of(request.headers.get("user-agent", ""))
+        now, place = context.now(), context.place(request, browser)
         enrol: Callable[[Connection], str] = lambda c: managing.enrol(  # noqa: E731 - a unit of work
-            c, context.ring, form.get("enrolment_code", ""), form["username"], hashed, device=device, now=now
+            c, context.ring, form.get("enrolment_code", ""), form["username"], hashed, place=place, now=now
         )
         try:
             value = await context.database.write(enrol)
@@ -205,7 +195,7 @@ class Security:
         context.cookies.put(response, context.cookies.session, value)
         return response
 
-    async def _set_password(self, citizen_id: str, form: Form, *, but: Session) -> dict[str, str]:
+    async def _set_password(self, session: Session, form: Form) -> dict[str, str]:
         context = self._context
         if errors := _weak(form):
             return errors
@@ -214,7 +204,7 @@ class Security:
         try:
             await context.database.write(
                 lambda c: managing.set_password(
-                    c, context.ring, citizen_id, username=form["username"], password_hash=hashed, now=now, but=but.id
+                    c, context.ring, session, username=form["username"], password_hash=hashed, now=now
                 )
             )
         except AccountError:

@@ -12,10 +12,17 @@ from sqlalchemy import bindparam, insert, or_, select, update
 from base.database import Connection
 from idp.clients import Client
 from idp.profiles import PROFILES
-from idp.store.tables import client, initial_access_token, software_issuer
+from idp.store.tables import client, initial_access_token, session_client, software_issuer
 
 ACTIVE, DISABLED, DELETED = "active", "disabled", "deleted"
 _ONE = select(client).where(client.c.client_id == bindparam("p_id"))
+
+_OF_SESSION = (
+    select(client)
+    .join(session_client, session_client.c.client_id == client.c.client_id)
+    .where(session_client.c.session == bindparam("p_session"))
+    .order_by(session_client.c.created_at, client.c.client_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,11 @@ def find(connection: Connection, client_id: str) -> Client | None:
 def every(connection: Connection) -> list[Client]:
     statement = select(client).where(client.c.state != DELETED).order_by(client.c.client_id)
     return [_client(row) for row in connection.execute(statement)]
+
+
+def of_session(connection: Connection, session_id: str) -> list[Client]:
+    """The active clients at which a session was used, oldest first."""
+    return [one for one in map(_client, connection.execute(_OF_SESSION, {"p_session": session_id})) if one.active]
 
 
 def add(connection: Connection, one: Client, now: datetime, *, fetched: Mapping[str, Any] | None) -> None:

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from base.binding import Binding, binding_of
 from base.database import Connection
@@ -100,6 +102,12 @@ _PENDING = select(authorization_request).where(
 )
 
 
+_LINK = {
+    name: make(session_client).on_conflict_do_nothing()
+    for name, make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
+}
+
+
 def add_request(connection: Connection, row: dict[str, Any]) -> None:
     connection.execute(_ADD_REQUEST, row)
 
@@ -154,10 +162,9 @@ _FAMILY = (
 def add_family(connection: Connection, one: Family) -> None:
     row = {name: getattr(one, name) for name in _FAMILY}
     connection.execute(insert(family), {**row, "created_at": one.created_at})
+    # Who is told when the session ends (idp.logouts).
     link = {"session": one.session, "client_id": one.client_id, "created_at": one.created_at}
-    where = (session_client.c.session == one.session, session_client.c.client_id == one.client_id)
-    if connection.execute(select(session_client).where(*where)).first() is None:
-        connection.execute(insert(session_client), link)
+    connection.execute(_LINK[connection.dialect.name], link)
 
 
 def find_family(connection: Connection, family_id: str) -> Family | None:

@@ -1,4 +1,4 @@
-"""Citizens, their ways to log in and their sessions at rest."""
+"""Citizens and their ways to log in at rest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from base.database import Connection
-from idp.store.tables import account, citizen, handle, import_progress, once, passkey, session
+from idp.store.tables import account, citizen, device, handle, import_progress, notice, once, passkey
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class StoredCitizen:
     person: bytes | None
     row_digest: str
     state: str
+    proofing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Account:
     password_hash: str | None
     totp_secret: bytes | None
     totp_step: int | None
+    totp_acr: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Passkey:
     citizen: str
     public_key: bytes
     sign_count: int
+    device_bound: bool
+    acr: str
     label: str
     created_at: datetime
     last_used_at: datetime | None
@@ -51,19 +55,17 @@ class Once:
     payload: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSession:
-    id: str
-    citizen: str
-    acr: str
-    amr: list[str]
-    device: str
-    auth_time: datetime
-    seen_at: datetime
-
-
 def find(connection: Connection, citizen_id: str) -> StoredCitizen | None:
     row = connection.execute(select(citizen).where(citizen.c.id == citizen_id)).first()
+    return _citizen(row) if row is not None else None
+
+
+_HOLD = select(citizen).where(citizen.c.id == bindparam("p_id")).with_for_update()
+
+
+def hold(connection: Connection, citizen_id: str) -> StoredCitizen | None:
+    """The citizen; whoever else changes who may log in as him waits until the commit."""
+    row = connection.execute(_HOLD, {"p_id": citizen_id}).first()
     return _citizen(row) if row is not None else None
 
 
@@ -81,7 +83,7 @@ def add_citizens(connection: Connection, rows: Sequence[dict[str, Any]]) -> None
 def change_citizens(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Each with `key`, the citizen's id."""
     if rows:
-        names = ("person", "row_digest", "state", "changed_at")
+        names = ("person", "row_digest", "state", "proofing", "changed_at")
         connection.execute(
             update(citizen).where(citizen.c.id == bindparam("key")).values({n: bindparam(f"v_{n}") for n in names}),
             [{"key": row["key"], **{f"v_{n}": row[n] for n in names}} for row in rows],
@@ -93,12 +95,17 @@ def set_state(connection: Connection, citizen_id: str, state: str, now: datetime
     return connection.execute(statement).rowcount == 1
 
 
+def set_proofing(connection: Connection, citizen_id: str, proofing: str, now: datetime) -> None:
+    statement = update(citizen).where(citizen.c.id == citizen_id).values(proofing=proofing, changed_at=now)
+    connection.execute(statement)
+
+
 def erase(connection: Connection, citizen_id: str, now: datetime) -> bool:
     """Destroy the data key, the sealed person and every way in; the id stays, so that nobody is taken for another."""
     values = {"wrapped_key": None, "person": None, "number_index": None, "row_digest": "", "state": "erased"}
     done = connection.execute(update(citizen).where(citizen.c.id == citizen_id).values(**values, changed_at=now))
-    connection.execute(delete(account).where(account.c.citizen == citizen_id))
-    connection.execute(delete(passkey).where(passkey.c.citizen == citizen_id))
+    for table in (account, passkey, once, device, notice):
+        connection.execute(delete(table).where(table.c.citizen == citizen_id))
     return done.rowcount == 1
 
 
@@ -123,7 +130,7 @@ def account_by_name(connection: Connection, username_index: str) -> Account | No
 
 
 def put_account(connection: Connection, citizen_id: str, values: dict[str, Any], now: datetime) -> None:
-    """Make or change; `values`: username_index, password_hash, totp_secret, totp_step."""
+    """Make or change; `values`: username_index, password_hash, totp_secret, totp_step, totp_acr."""
     make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     row = {**values, "changed_at": now}
     statement = make(account).values(citizen=citizen_id, **row)
@@ -147,7 +154,7 @@ def find_passkey(connection: Connection, credential_id: str) -> Passkey | None:
 
 
 def add_passkey(connection: Connection, one: Passkey) -> None:
-    names = ("credential_id", "citizen", "public_key", "sign_count", "label", "created_at")
+    names = ("credential_id", "citizen", "public_key", "sign_count", "device_bound", "acr", "label", "created_at")
     connection.execute(insert(passkey), {name: getattr(one, name) for name in names})
 
 
@@ -189,65 +196,33 @@ def take_once(connection: Connection, digest: str, kind: str, *, browser: str, n
     return Once(row.citizen, row.payload) if row is not None else None
 
 
-def add_session(connection: Connection, digest: str, one: StoredSession) -> None:
-    names = ("id", "citizen", "acr", "amr", "device", "auth_time", "seen_at")
-    connection.execute(insert(session), {"digest": digest, **{name: getattr(one, name) for name in names}})
-
-
-_SESSION = (
-    select(session, citizen.c.state, citizen.c.wrapped_key, citizen.c.person)
-    .select_from(session.join(citizen, citizen.c.id == session.c.citizen))
-    .where(session.c.digest == bindparam("p_digest"), session.c.ended_at.is_(None))
-)
-
-
-def find_session(connection: Connection, digest: str) -> tuple[StoredSession, StoredCitizen] | None:
-    """An open session with its citizen. Its age is the caller's to judge."""
-    row = connection.execute(_SESSION, {"p_digest": digest}).first()
-    if row is None:
-        return None
-    return _session(row), StoredCitizen(row.citizen, row.wrapped_key, row.person, "", row.state)
-
-
-def see_session(connection: Connection, session_id: str, now: datetime) -> None:
-    connection.execute(update(session).where(session.c.id == session_id).values(seen_at=now))
-
-
-def sessions(connection: Connection, citizen_id: str, *, seen_after: datetime) -> list[StoredSession]:
-    where = (session.c.citizen == citizen_id, session.c.ended_at.is_(None), session.c.seen_at > seen_after)
-    return [
-        _session(row) for row in connection.execute(select(session).where(*where).order_by(session.c.seen_at.desc()))
-    ]
-
-
-def end_session(connection: Connection, session_id: str, citizen_id: str, now: datetime) -> bool:
-    where = (session.c.id == session_id, session.c.citizen == citizen_id, session.c.ended_at.is_(None))
-    return connection.execute(update(session).where(*where).values(ended_at=now)).rowcount == 1
-
-
-def end_sessions(connection: Connection, citizen_id: str, now: datetime, *, but: str | None = None) -> None:
-    where = [session.c.citizen == citizen_id, session.c.ended_at.is_(None)]
-    if but is not None:
-        where.append(session.c.id != but)
-    connection.execute(update(session).where(*where).values(ended_at=now))
+def drop_once(connection: Connection, citizen_id: str, kinds: Sequence[str]) -> None:
+    """What was handed out to a citizen serves no more."""
+    connection.execute(delete(once).where(once.c.citizen == citizen_id, once.c.kind.in_(kinds)))
 
 
 def _citizen(row: Any) -> StoredCitizen:
-    return StoredCitizen(row.id, row.wrapped_key, row.person, row.row_digest, row.state)
+    return StoredCitizen(row.id, row.wrapped_key, row.person, row.row_digest, row.state, row.proofing)
 
 
 def _account(row: Any) -> Account | None:
-    return Account(row.citizen, row.password_hash, row.totp_secret, row.totp_step) if row is not None else None
+    if row is None:
+        return None
+    return Account(row.citizen, row.password_hash, row.totp_secret, row.totp_step, row.totp_acr)
 
 
 def _passkey(row: Any) -> Passkey:
     return Passkey(
-        row.credential_id, row.citizen, row.public_key, row.sign_count, row.label, row.created_at, row.last_used_at
+        row.credential_id,
+        row.citizen,
+        row.public_key,
+        row.sign_count,
+        row.device_bound,
+        row.acr,
+        row.label,
+        row.created_at,
+        row.last_used_at,
     )
-
-
-def _session(row: Any) -> StoredSession:
-    return StoredSession(row.id, row.citizen, row.acr, row.amr, row.device, row.auth_time, row.seen_at)
 
 
 def remember_handle(connection: Connection, citizen_handle: str, citizen_id: str) -> None:

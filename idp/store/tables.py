@@ -30,6 +30,7 @@ citizen = Table(
     Column("person", LargeBinary),
     Column("row_digest", DIGEST, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("proofing", String(16), nullable=False),  # how well the identity was proven: low, substantial, high
     Column("changed_at", Instant, nullable=False),
 )
 import_progress = Table(
@@ -47,6 +48,7 @@ account = Table(
     Column("password_hash", Text),
     Column("totp_secret", LargeBinary),
     Column("totp_step", Integer),
+    Column("totp_acr", String(64)),  # of the session that added it: it is never worth more
     Column("changed_at", Instant, nullable=False),
 )
 handle = Table(
@@ -62,6 +64,8 @@ passkey = Table(
     Column("citizen", ID, nullable=False, index=True),
     Column("public_key", LargeBinary, nullable=False),
     Column("sign_count", Integer, nullable=False),
+    Column("device_bound", Boolean, nullable=False),  # the key never leaves its device (backup eligibility off)
+    Column("acr", String(64), nullable=False),  # as totp_acr
     Column("label", String(60), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("last_used_at", Instant),
@@ -72,7 +76,7 @@ once = Table(
     Column("digest", DIGEST, primary_key=True),
     Column("kind", String(16), nullable=False),  # enrolment, challenge, second
     Column("browser", DIGEST, nullable=False),
-    Column("citizen", ID),
+    Column("citizen", ID, index=True),
     Column("payload", Json, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )
@@ -83,6 +87,7 @@ session = Table(
     Column("id", ID, nullable=False, unique=True),
     Column("citizen", ID, nullable=False, index=True),
     Column("acr", String(64), nullable=False),
+    Column("binds", String(64), nullable=False),  # what a way to log in that is added here may be worth
     Column("amr", Json, nullable=False),
     Column("device", String(60), nullable=False),
     Column("auth_time", Instant, nullable=False, index=True),
@@ -95,6 +100,23 @@ session_client = Table(
     Column("session", ID, primary_key=True),
     Column("client_id", String(64), primary_key=True),
     Column("created_at", Instant, nullable=False, index=True),
+)
+device = Table(
+    "device",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),  # of the citizen and the browser's cookie: it links no two people
+    Column("citizen", ID, nullable=False, index=True),
+    Column("seen_at", Instant, nullable=False, index=True),
+)
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("citizen", ID, nullable=False, index=True),
+    Column("kind", String(32), nullable=False),
+    Column("about", String(60), nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("seen_at", Instant),
 )
 
 # Protocol

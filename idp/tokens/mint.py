@@ -18,6 +18,7 @@ from idp.clients import Client
 from idp.scopes import CONSENT_SCOPES, GRANT_SCOPES
 from idp.store import grants
 from idp.store.grants import Family
+from idp.tokens import subject
 from keys import jose
 from keys.digest import b64encode
 from keys.ring import Ring
@@ -93,6 +94,7 @@ class Minter:
             "exp": iat + self.settings.id_token_s,
             "auth_time": int(family.auth_time.timestamp()),
             "acr": family.acr,
+            "sid": subject.sid(self.ring, family.session, client),
             "at_hash": b64encode(hashlib.sha256(access_token.encode()).digest()[:16]),
         }
         if nonce is not None:
@@ -125,8 +127,7 @@ class Minter:
 
     def sub(self, citizen_id: str, client: Client) -> str:
         """The pseudonym under which this client's agency knows the citizen."""
-        pseudonyms = self.ring.pseudonyms
-        return pseudonyms.pairwise(pseudonyms.handle(citizen_id), client.agency)
+        return subject.sub(self.ring, citizen_id, client)
 
     def audience(self, scope: str, resource: str | None) -> str | None:
         """The one API a token is for (RFC 8707), or None when the resource and the scopes do not go together."""

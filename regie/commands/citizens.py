@@ -10,6 +10,7 @@ import msgspec
 from base import audit
 from base.database import Connection
 from idp.authenticators import password, totp
+from idp.authenticators.levels import PROOFING, USUAL_PROOFING
 from idp.citizens import account, importing, register
 from idp.citizens.account import AccountError
 from idp.citizens.national_number import is_valid
@@ -65,7 +66,8 @@ def add(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, 
                 connection, house.ring, citizen_id, username=file.username, password_hash=hashed, now=now
             )
         if file.totp_secret:
-            account.set_totp(connection, house.ring, citizen_id, file.totp_secret, now)
+            added_at = PROOFING[file.proofing or USUAL_PROOFING]
+            account.set_totp(connection, house.ring, citizen_id, file.totp_secret, now, acr=added_at)
         audit.record(connection, "citizen.added", actor="operator", object=citizen_id, now=now)
         return citizen_id
 
@@ -79,7 +81,9 @@ def add(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, 
 def enrol(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     now = house.clock.now()
     try:
-        code = house.databases["idp"].write_now(lambda c: account.enrolment_code(c, params["id"], now))
+        code = house.databases["idp"].write_now(
+            lambda c: account.enrolment_code(c, params["id"], now, proofing=params["proofing"])
+        )
     except AccountError as error:
         raise Refused(str(error)) from error
     return {"id": params["id"], "enrolment_code": code, "at": house.settings.issuer + "/enrol", "expires_in": 900}
@@ -121,7 +125,7 @@ def erase(house: House, params: dict[str, Any], _progress: Progress) -> dict[str
 
 def _state(house: House, citizen_id: str, state: str) -> dict[str, Any]:
     now = house.clock.now()
-    if not house.databases["idp"].write_now(lambda c: account.set_state(c, citizen_id, state, now)):
+    if not house.databases["idp"].write_now(lambda c: account.set_state(c, house.ring, citizen_id, state, now)):
         raise Refused(f"there is no citizen {citizen_id} whose state can change")
     return {"id": citizen_id, "state": state}
 

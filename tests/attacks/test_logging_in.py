@@ -16,8 +16,10 @@ import pytest
 from base.ids import identifier
 from idp import login
 from idp.authenticators import guesses, totp
+from idp.authenticators.levels import SUBSTANTIAL
 from idp.citizens import account, importing
 from idp.citizens.register import Person
+from idp.sessions import Place
 from regie.demo.smoke import Browser
 from tests.fixtures.server import Server, log_in
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from tests.fixtures.house import Backend
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+PLACE = Place(device="", browser="b")
 ANNA = Person("999900006", "Anna", "Voorbeeld", "1954-03-02")
 
 
@@ -45,7 +48,7 @@ def citizen(database: Database, ring: Ring, clock: FrozenClock) -> str:
     def unit(connection: Connection) -> str:
         found = importing.add_person(connection, ring, ANNA, clock.now())
         account.set_password(connection, ring, found, username="anna", password_hash="x", now=clock.now())
-        account.set_totp(connection, ring, found, SECRET, clock.now())
+        account.set_totp(connection, ring, found, SECRET, clock.now(), acr=SUBSTANTIAL)
         return found
 
     return database.write_now(unit)
@@ -75,16 +78,14 @@ class TestGuesses:
         def begin(connection: Connection) -> str:
             found, _ = login.begin_password(connection, ring, "anna", clock.now())
             assert found is not None
-            kind, handle = login.password_right(
-                connection, ring, "anna", found, browser="b", device="", now=clock.now()
-            )
+            kind, handle = login.password_right(connection, ring, "anna", found, place=PLACE, now=clock.now())
             assert kind == "second"
             return handle
 
         def guess(handle: str, code: str) -> str:
-            return database.write_now(
-                lambda c: login.second_step(c, ring, handle, code, browser="b", device="", now=clock.now())
-            )[0]
+            return database.write_now(lambda c: login.second_step(c, ring, handle, code, place=PLACE, now=clock.now()))[
+                0
+            ]
 
         right = totp.code_at(SECRET, clock.now())
         wrong = [f"{number:06}" for number in range(100) if f"{number:06}" != right]

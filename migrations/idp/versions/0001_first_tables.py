@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.Text(), nullable=True),
         sa.Column("totp_secret", sa.LargeBinary(), nullable=True),
         sa.Column("totp_step", sa.Integer(), nullable=True),
+        sa.Column("totp_acr", sa.String(length=64), nullable=True),
         sa.Column("changed_at", base.database.types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("citizen", name=op.f("pk_account")),
         sa.UniqueConstraint("username_index", name=op.f("uq_account_username_index")),
@@ -72,6 +73,7 @@ def upgrade() -> None:
         sa.Column("person", sa.LargeBinary(), nullable=True),
         sa.Column("row_digest", sa.String(length=43), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("proofing", sa.String(length=16), nullable=False),
         sa.Column("changed_at", base.database.types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_citizen")),
         sa.UniqueConstraint("number_index", name=op.f("uq_citizen_number_index")),
@@ -136,6 +138,17 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("counter", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_counter_changed_at"), ["changed_at"], unique=False)
+
+    op.create_table(
+        "device",
+        sa.Column("digest", sa.String(length=43), nullable=False),
+        sa.Column("citizen", sa.String(length=22), nullable=False),
+        sa.Column("seen_at", base.database.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_device")),
+    )
+    with op.batch_alter_table("device", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_device_citizen"), ["citizen"], unique=False)
+        batch_op.create_index(batch_op.f("ix_device_seen_at"), ["seen_at"], unique=False)
 
     op.create_table(
         "family",
@@ -211,6 +224,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_managed_grant_ended_at"), ["ended_at"], unique=False)
 
     op.create_table(
+        "notice",
+        sa.Column("id", sa.String(length=22), nullable=False),
+        sa.Column("citizen", sa.String(length=22), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("about", sa.String(length=60), nullable=False),
+        sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.Column("seen_at", base.database.types.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+    )
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notice_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notice_citizen"), ["citizen"], unique=False)
+
+    op.create_table(
         "once",
         sa.Column("digest", sa.String(length=43), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -221,6 +248,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_once")),
     )
     with op.batch_alter_table("once", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_once_citizen"), ["citizen"], unique=False)
         batch_op.create_index(batch_op.f("ix_once_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
@@ -244,6 +272,8 @@ def upgrade() -> None:
         sa.Column("citizen", sa.String(length=22), nullable=False),
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.Column("sign_count", sa.Integer(), nullable=False),
+        sa.Column("device_bound", sa.Boolean(), nullable=False),
+        sa.Column("acr", sa.String(length=64), nullable=False),
         sa.Column("label", sa.String(length=60), nullable=False),
         sa.Column("created_at", base.database.types.Instant(), nullable=False),
         sa.Column("last_used_at", base.database.types.Instant(), nullable=True),
@@ -274,6 +304,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=22), nullable=False),
         sa.Column("citizen", sa.String(length=22), nullable=False),
         sa.Column("acr", sa.String(length=64), nullable=False),
+        sa.Column("binds", sa.String(length=64), nullable=False),
         sa.Column("amr", base.database.types.Json(), nullable=False),
         sa.Column("device", sa.String(length=60), nullable=False),
         sa.Column("auth_time", base.database.types.Instant(), nullable=False),
@@ -333,8 +364,14 @@ def downgrade() -> None:
     op.drop_table("outbox")
     with op.batch_alter_table("once", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_once_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_once_citizen"))
 
     op.drop_table("once")
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_notice_citizen"))
+        batch_op.drop_index(batch_op.f("ix_notice_at"))
+
+    op.drop_table("notice")
     with op.batch_alter_table("managed_grant", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_managed_grant_ended_at"))
         batch_op.drop_index(batch_op.f("ix_managed_grant_citizen"))
@@ -354,6 +391,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_family_citizen"))
 
     op.drop_table("family")
+    with op.batch_alter_table("device", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_device_seen_at"))
+        batch_op.drop_index(batch_op.f("ix_device_citizen"))
+
+    op.drop_table("device")
     with op.batch_alter_table("counter", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_counter_changed_at"))
 
