@@ -1,7 +1,8 @@
 """The outbox: what must happen after a commit is written in that commit, and a worker makes it happen.
 
 At least once, in order per key, with growing pauses; what fails too often is parked, visible to `regie doctor`, and
-holds nothing else up. One process delivers at a time, by a lease in the database.
+holds nothing else up. Different keys are delivered side by side: a receiver that is slow makes no other one wait long.
+One process delivers at a time, by a lease in the database.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ PAUSE_S = 0.5
 LEASE_S = 10
 ATTEMPTS = 12
 """With pauses doubling from 1 s to 1 hour: half a day."""
+AT_ONCE, HANDLER_S = 16, 8
+"""Messages under way, and how long one may take; less than the lease, so that no other process tries it meanwhile."""
+
+Message = tuple[int, str, str, dict[str, Any], int]
+"""Its place, key, kind and payload, and how often it was tried."""
 
 
 class Worker:
@@ -34,6 +40,7 @@ class Worker:
         self._handlers = handlers
         self._clock = clock
         self._holder = identifier()
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -45,24 +52,42 @@ class Worker:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def deliver(self) -> int:
-        """One round; answers how many messages were delivered."""
-        now = self._clock.now()
-        messages = await self._database.scan(lambda c: outbox.due(c, now, 100))
-        if not messages or not await self._database.write(
-            lambda c: outbox.lease(c, "outbox", self._holder, self._clock.now(), LEASE_S)
-        ):
+        """One round: the oldest message of each key; answers how many were delivered."""
+        if not await self._due() or not await self._hold():
             return 0
-        delivered = 0
-        for seq, _key, kind, payload, attempts in messages:
-            try:
+        keeper = asyncio.create_task(self._keep())
+        try:
+            # Read again: another process may have delivered these before it gave up the lease.
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._one(*message)) for message in await self._due()]
+        finally:
+            keeper.cancel()
+        return sum(task.result() for task in tasks)
+
+    async def _one(self, seq: int, _key: str, kind: str, payload: dict[str, Any], attempts: int) -> bool:
+        try:
+            async with self._slots, asyncio.timeout(HANDLER_S):
                 await self._handlers[kind](payload)
-            except Exception as error:  # noqa: BLE001 - the worker's loop outlives every handler
-                log.warning("outbox.failed", kind=kind, seq=seq, error=type(error).__name__)
-                await self._database.write(self._failure(seq, attempts + 1))
-            else:
-                await self._database.write(lambda c, seq=seq: outbox.done(c, seq))  # type: ignore[misc]  # bound at once
-                delivered += 1
-        return delivered
+        except Exception as error:  # noqa: BLE001 - the worker's loop outlives every handler
+            log.warning("outbox.failed", kind=kind, seq=seq, error=type(error).__name__)
+            await self._database.write(self._failure(seq, attempts + 1))
+            return False
+        await self._database.write(lambda c: outbox.done(c, seq))
+        return True
+
+    async def _due(self) -> list[Message]:
+        now = self._clock.now()
+        return await self._database.scan(lambda c: outbox.due(c, now, 100))
+
+    async def _hold(self) -> bool:
+        """The lease, for a while."""
+        now = self._clock.now()
+        return await self._database.write(lambda c: outbox.lease(c, "outbox", self._holder, now, LEASE_S))
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE_S / 3)
+            await self._hold()
 
     def _failure(self, seq: int, attempts: int) -> Callable[[Connection], None]:
         now = self._clock.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,15 +14,17 @@ from base.database import Connection, Database
 from base.database.cleaning import Cleaner
 from base.fetch import Fetch
 from base.limits import Slots
+from base.outbox import Handler, Worker
 from base.people import LoggedIn
 from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent.interface import Door
-from idp import pages, revoking
+from idp import logouts, pages, revoking
 from idp.authenticators.passkey import RelyingParty
 from idp.clients.fetched import Fetched
 from idp.context import Context
+from idp.delivering import LogoutDelivery
 from idp.endpoints import authorize, discovery, grants, introspect, logout, par, population, register, token, userinfo
 from idp.server import Server
 from idp.store import cleaning, people
@@ -75,6 +78,12 @@ class Provider:
         """Forgets what has expired, every minute."""
         context = self.context
         return Cleaner(context.database, cleaning.rules(context.settings), context.clock)
+
+    def worker(self, handlers: Mapping[str, Handler]) -> Worker:
+        """Delivers what the provider has to tell: agencies of ended sessions here, the rest by `handlers`."""
+        context = self.context
+        deliver = LogoutDelivery(context.database, context.minter, context.fetch, context.clock)
+        return Worker(context.database, {logouts.KIND: deliver, **handlers}, context.clock)
 
     async def current(self, request: Any) -> LoggedIn | None:
         """Who is logged in, as the registry's pages may know it (base.people.CitizenSessions)."""

@@ -50,6 +50,11 @@ def clients_of(connection: Connection, session_id: str) -> list[Client]:
     return clients.of_session(connection, session_id)
 
 
+def names(told: list[Client]) -> list[str]:
+    """Of the agencies' services, each once."""
+    return list(dict.fromkeys(str(client.metadata["client_name"]) for client in told))
+
+
 def frames(ring: Ring, issuer: str, session_id: str, told: list[Client]) -> list[str]:
     """The addresses to load in the browser that leaves a session, each with `iss` and `sid` (section 2)."""
     addresses = []

@@ -24,7 +24,20 @@ from idp.store.sessions import StoredSession
 from keys.errors import Unsealable
 from keys.ring import Ring
 
-__all__ = ["MAY_LOG_IN", "MOST", "Place", "Session", "current", "device_of", "is_open", "of", "see", "start"]
+__all__ = [
+    "MAY_LOG_IN",
+    "MOST",
+    "Place",
+    "Session",
+    "StoredSession",
+    "current",
+    "device_of",
+    "is_open",
+    "of",
+    "owner",
+    "see",
+    "start",
+]
 
 SEEN_EVERY = timedelta(minutes=1)
 """How fresh `seen_at` is kept: a write for every page would be a write for nothing."""
@@ -139,6 +152,11 @@ def lifetimes(settings: Settings) -> dict[str, tuple[int, int]]:
     usual = (settings.session_idle_s, settings.session_total_s)
     high = (min(usual[0], settings.session_high_idle_s), min(usual[1], settings.session_high_total_s))
     return {level: high if level == HIGH else usual for level in LEVELS}
+
+
+def owner(connection: Connection, session_id: str) -> str | None:
+    """Whose open session this is."""
+    return store.citizen_of(connection, session_id)
 
 
 def see(connection: Connection, session_id: str, now: datetime) -> None:

@@ -79,6 +79,7 @@ agency = _group("agency", "Agencies, and the data they are the source of.")
 client = _group("client", "Agencies' software.")
 purpose = _group("purpose", "What agencies use data for.")
 citizen = _group("citizen", "Citizens, from the population register.")
+session = _group("session", "Where citizens are logged in.")
 keys = _group("keys", "Signing keys.")
 consent = _group("consent", "Single consents, for the help desk.")
 receipt = _group("receipt", "Receipts that citizens downloaded.")
@@ -131,6 +132,7 @@ _from_file(citizen, "add", "citizen add", "Add one citizen; in development also 
 _plain(citizen, "suspend", "citizen suspend", "A citizen can no longer log in.", "id")
 _plain(citizen, "resume", "citizen resume", "End a suspension.", "id")
 _plain(citizen, "erase", "citizen erase", "Forget a citizen: destroy the key to the personal data.", "id")
+_plain(session, "list", "session list", "The open sessions of a citizen.", "citizen")
 _plain(keys, "list", "keys list", "All signing keys, and which one signs.")
 _plain(keys, "revoke", "keys revoke", "A key was stolen: it verifies nothing any more, at once.", "kid")
 _plain(consent, "show", "consent show", "What happened to a consent.", "id")
@@ -216,6 +218,16 @@ def citizen_enrol(
 ) -> None:
     """A one-time code for a citizen's first login, or a new one."""
     _run("citizen enrol", {"id": id, "proofing": proofing}, as_json=as_json)
+
+
+@session.command("end")
+def session_end(
+    id: Annotated[str, typer.Argument(metavar="ID")] = "",
+    citizen: Annotated[str, typer.Option(help="All sessions of this citizen.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """End a session, or all of a citizen: its tokens end, and the agencies are told."""
+    _run("session end", {"id": id, "citizen": citizen}, as_json=as_json)
 
 
 @receipt.command("verify")

@@ -23,6 +23,7 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Frame, frame
 from consent.app import Consent
+from idp import notices
 from idp.app import Provider
 from keys.files import private_directory
 from keys.kek import load_kek
@@ -85,8 +86,8 @@ class House:
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         told = dict.fromkeys(("consent.given", "consent.refused"), _told)
         worker = self.consent.worker({**told, "consent.withdrawn": self._withdrawn})
-        cleaner = self.provider.cleaner()
-        for one in (worker, cleaner):
+        parts = (worker, self.provider.worker({notices.KIND: _told_of_login}), self.provider.cleaner())
+        for one in parts:
             one.start()
         # Imported here: the commands know the house.
         from regie import admin  # noqa: PLC0415
@@ -97,7 +98,7 @@ class House:
         finally:
             if server is not None:
                 server.close()
-            for one in (worker, cleaner):
+            for one in parts:
                 await one.stop()
             self.close()
 
@@ -127,3 +128,8 @@ def _healthy() -> Response:
 async def _told(payload: dict[str, Any]) -> None:
     """An event of the register has left the outbox: here it is told to the operator's log, with ids alone."""
     log.info("consent.event", consent=payload.get("consent"))
+
+
+async def _told_of_login(payload: dict[str, Any]) -> None:
+    """A citizen was told something of his login, on his own pages; here it is told to the operator's log, by its kind."""
+    log.info("citizen.told", kind=payload["kind"])

@@ -62,7 +62,7 @@ class Logout:
             person=context.renderer_person(session),
             locales=asked.locales,
             asked=asked,
-            names=_names(told),
+            names=logouts.names(told),
         )
 
     async def confirmed(self, request: Request) -> Response:
@@ -99,7 +99,7 @@ class Logout:
                 headers=CLEAR,
                 locales=asked.locales,
                 asked=asked,
-                names=_names(told),
+                names=logouts.names(told),
                 frames=frames,
             )
         context.cookies.clear(response, context.cookies.session)
@@ -110,8 +110,3 @@ def _again(form: Mapping[str, str]) -> Response:
     """A form from another site comes without our cookie (SameSite); the browser is sent here once more, and brings it."""
     query = urlencode({name: form[name] for name in leaving.LENGTHS if name in form})
     return RedirectResponse(f"{LOGOUT}?{query}", 303)
-
-
-def _names(told: list[Client]) -> list[str]:
-    """Of the agencies' services, each once."""
-    return list(dict.fromkeys(str(client.metadata["client_name"]) for client in told))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from idp.context import Context
-from idp.pages import ask, login, security
+from idp.pages import ask, login, notices, security, sessions
 
 
 def routes(context: Context) -> list[Route]:
-    return [*login.routes(context), *ask.routes(context), *security.routes(context)]
+    return [route for part in (login, ask, security, sessions, notices) for route in part.routes(context)]

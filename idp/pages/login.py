@@ -19,6 +19,8 @@ from base.ids import digest
 from base.problems import Problem
 from idp import login, requests
 from idp.authenticators import passkey, password
+from idp.authenticators.levels import HIGH, LEVELS, LOW, SUBSTANTIAL, lowest
+from idp.authorization import levels_asked
 from idp.context import Context
 from idp.endpoints.authorize import PATH
 from keys.digest import b64decode
@@ -28,6 +30,13 @@ _LOCAL = re.compile(r"/my(/[A-Za-z0-9_/-]{0,200})?\Z")
 WRONG = N_("This user name and password do not belong together, or you must wait a little. Check both and try again.")
 WRONG_CODE = N_("This code is not right, or was used before. Wait for the next code in your app and type that one.")
 EXPIRED = N_("That took too long. Type your user name and password once more.")
+STRONG = {
+    SUBSTANTIAL: N_("A strong login is needed here: a passkey, or your password with a code from your app."),
+    HIGH: N_(
+        "The strongest login is needed here: a passkey that stays on one device, added after your identity was checked at the desk."
+    ),
+}
+"""What to log in with, where a password alone is not enough."""
 WAIT = N_("There were too many wrong codes. Wait a few minutes and try again.")
 BUSY = N_("It is very busy. Wait a moment and try again.")
 
@@ -147,7 +156,7 @@ class Login:
         self, request: Request, form: Mapping[str, str], browser: str, *, errors: dict[str, str], status: int = 200
     ) -> Response:
         language = self._context.renderer.language(request)
-        agency, hint = await self._agency(form.get("request", ""), browser, language)
+        agency, hint, strong = await self._agency(form.get("request", ""), browser, language)
         _ = self._context.renderer.translator(request)
         return self._context.renderer.page(
             request,
@@ -159,6 +168,7 @@ class Login:
             here=_here(form),
             username=form.get("username", hint),
             agency=agency,
+            strong=_(STRONG[strong]) if strong in STRONG else "",
             **_going(form),
         )
 
@@ -185,15 +195,18 @@ class Login:
             **_going(form),
         )
 
-    async def _agency(self, handle: str, browser: str, language: str) -> tuple[str, str]:
-        """The name of who sent the citizen here, as the register of clients has it in this language, and the user name it expects."""
+    async def _agency(self, handle: str, browser: str, language: str) -> tuple[str, str, str]:
+        """Who sent the citizen here, as the register of clients has it in this language, the user name it expects, and the least level."""
         if not _HANDLE.match(handle):
-            return "", ""
+            return "", "", LOW
         now, key = self._context.now(), digest(browser)
         found = await self._context.database.read(lambda c: requests.resume(c, handle, key, now))
         if found is None:
-            return "", ""
-        return found[1].shown_name(language), found[0].parameters.get("login_hint", "")[:200]
+            return "", "", LOW
+        pending, client = found
+        asked = [level for level in levels_asked(client, pending.parameters) if level in LEVELS]
+        hint = pending.parameters.get("login_hint", "")[:200]
+        return client.shown_name(language), hint, lowest(*asked) if asked else LOW
 
     def _enter(self, form: Mapping[str, str], value: str) -> Response:
         response = RedirectResponse(_onward(form), 303)

@@ -1,4 +1,4 @@
-"""My ways to log in, where I am logged in, and the first way in (/enrol).
+"""My ways to log in, and the first one (/enrol).
 
 Changing a way in needs a login of the last ten minutes: an unlocked screen must not be enough.
 """
@@ -18,8 +18,9 @@ from base.forms import Form, parse_query, read_form, read_json
 from base.i18n import N_
 from base.ids import digest
 from base.problems import Problem
-from idp import ending, login, managing, sessions
+from idp import login, managing
 from idp.authenticators import passkey, password, totp
+from idp.authenticators.levels import LOW
 from idp.context import Context
 from idp.managing import AccountError
 from idp.pages.login import PasskeyAnswer, challenge_of
@@ -47,8 +48,6 @@ def routes(context: Context) -> list[Route]:
         Route("/my/logins/passkey/remove", page.remove_passkey, methods=["POST"]),
         Route("/my/logins/password", page.password, methods=["GET", "POST"]),
         Route("/my/logins/totp", page.totp, methods=["GET", "POST"]),
-        Route("/my/sessions", page.sessions, methods=["GET"]),
-        Route("/my/sessions/end", page.end, methods=["POST"]),
         Route("/enrol", page.enrol, methods=["GET", "POST"]),
     ]
 
@@ -60,9 +59,11 @@ class Security:
     async def logins(self, request: Request) -> Response:
         session = await self._context.session(request)
         if session is None:
-            return _login(request)
+            return log_in(request)
         ways = await self._context.database.read(lambda c: managing.ways(c, session.citizen_id))
-        return self._page(request, session, "logins.html", ways=ways, fresh=self._fresh(session))
+        return self._page(
+            request, session, "logins.html", ways=ways, fresh=self._fresh(session), weak=session.binds == LOW
+        )
 
     async def options(self, request: Request) -> Response:
         """A challenge for a new passkey of this citizen."""
@@ -99,7 +100,7 @@ class Security:
     async def remove_passkey(self, request: Request) -> Response:
         form, session = await self._post(request)
         if session is None:
-            return _login(request)
+            return log_in(request)
         now, credential_id = self._context.now(), form.get("credential_id", "")
         done = await self._context.database.write(
             lambda c: managing.remove_passkey(c, self._context.ring, session, credential_id, now)
@@ -110,11 +111,11 @@ class Security:
         if request.method == "GET":
             session = await self._context.session(request)
             if session is None or not self._fresh(session):
-                return _login(request)
+                return log_in(request)
             return self._page(request, session, "password.html", errors={}, username="")
         form, session = await self._post(request)
         if session is None:
-            return _login(request)
+            return log_in(request)
         errors = await self._set_password(session, form)
         if errors:
             return self._page(
@@ -132,11 +133,11 @@ class Security:
         if request.method == "GET":
             session = await context.session(request)
             if session is None or not self._fresh(session):
-                return _login(request)
+                return log_in(request)
             return self._totp_page(request, session, totp.new_secret(), {})
         form, session = await self._post(request)
         if session is None:
-            return _login(request)
+            return log_in(request)
         shared, now = form.get("secret", ""), context.now()
         if not totp.is_secret(shared):
             raise Problem(400)
@@ -144,32 +145,6 @@ class Security:
             return self._totp_page(request, session, shared, self._say(request, {"code": CODE}), 400)
         await context.database.write(lambda c: managing.set_totp(c, context.ring, session, shared, now))
         return RedirectResponse("/my/logins?changed=1", 303)
-
-    async def sessions(self, request: Request) -> Response:
-        context = self._context
-        session = await context.session(request)
-        if session is None:
-            return _login(request)
-        now = context.now()
-        found = await context.database.read(lambda c: sessions.of(c, context.settings, session.citizen_id, now))
-        return self._page(request, session, "sessions.html", sessions=found, current=session.id)
-
-    async def end(self, request: Request) -> Response:
-        """One session, or all others."""
-        form, session = await self._post(request, fresh=False)
-        if session is None:
-            return _login(request)
-        now, wanted = self._context.now(), form.get("session", "")
-        ring, citizen = self._context.ring, session.citizen_id
-
-        def unit(connection: Connection) -> None:
-            if wanted == "others":
-                ending.end_all(connection, ring, citizen, now, actor=citizen, but=session.id)
-            else:
-                ending.end(connection, ring, wanted, citizen, now, actor=citizen)
-
-        await self._context.database.write(unit)
-        return RedirectResponse("/my/sessions?ended=1", 303)
 
     async def enrol(self, request: Request) -> Response:
         """The first way in, with a code that the agency's desk or letter gave: a user name and a password."""
@@ -211,10 +186,10 @@ class Security:
             return {"username": TAKEN}
         return {}
 
-    async def _post(self, request: Request, *, fresh: bool = True) -> tuple[Form, Session | None]:
+    async def _post(self, request: Request) -> tuple[Form, Session | None]:
         form = await read_form(request)
         session = await self._context.session(request)
-        if session is None or (fresh and not self._fresh(session)):
+        if session is None or not self._fresh(session):
             return form, None
         self._context.renderer.check_form(request, form, bound_to=session.digest)
         return form, session
@@ -270,6 +245,6 @@ def _weak(form: Form) -> dict[str, str]:
     return {"password": WEAK[reason]} if reason is not None else {}
 
 
-def _login(request: Request) -> Response:
+def log_in(request: Request) -> Response:
     """Log in (again), and come back."""
     return RedirectResponse(f"/login?to={request.url.path}", 303)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from regie import doctor
-from regie.commands import agencies, citizens, clients, consents, keyring
+from regie.commands import agencies, citizens, clients, consents, keyring, sessions
 from regie.commands.base import Refused
 from regie.house import House
 
@@ -20,6 +20,7 @@ COMMANDS: dict[str, Command] = {
     **agencies.COMMANDS,
     **clients.COMMANDS,
     **citizens.COMMANDS,
+    **sessions.COMMANDS,
     **consents.COMMANDS,
     **keyring.COMMANDS,
     "doctor": doctor.examine,
