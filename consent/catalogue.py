@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from base.assurance import LEVELS
 from base.text import is_latin, is_plain
 from consent.interface import Texts
 from keys.digest import digest
@@ -52,8 +53,11 @@ class AgencyFile(msgspec.Struct, forbid_unknown_fields=True):
     categories: list[CategoryFile] = []
 
 
-class PurposeFile(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A purpose. `max_duration_days`: the guard rail of a consent's length."""
+class PurposeFile(msgspec.Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
+    """A purpose. `max_duration_days`: the guard rail of a consent's length.
+
+    `acr`, `max_age` (seconds): the login under which claims are released: its level at least, its age at most.
+    """
 
     id: Slug
     agency: Slug
@@ -64,6 +68,8 @@ class PurposeFile(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     statute: Text
     data: Annotated[list[Slug], msgspec.Meta(min_length=1, max_length=30)]
     max_duration_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
+    acr: str = ""
+    max_age: Annotated[int, msgspec.Meta(ge=60, le=DAY_S)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,8 @@ class Purpose:
     statute: str
     data: tuple[str, ...]
     max_duration_s: int
+    acr: str
+    max_age_s: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,8 @@ def read_purpose(raw: bytes) -> PurposeFile:
         _check_texts(getattr(file, name), name)
     if file.legal_basis not in LEGAL_BASES:
         raise CatalogueError(f"legalBasis must be one of {', '.join(LEGAL_BASES)}")
+    if file.acr and file.acr not in LEVELS:
+        raise CatalogueError(f"acr must be one of {', '.join(LEVELS)}")
     if len(set(file.data)) != len(file.data):
         raise CatalogueError("data names a category twice")
     return file

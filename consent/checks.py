@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from consent.catalogue import Catalogue
+from base.assurance import at_least
+from consent.catalogue import Catalogue, Purpose
+from consent.interface import LoginEvent, LoginTooWeak
 
 GIVEN, REFUSED, WITHDRAWN = "given", "refused", "withdrawn"
 ALLOWED, DENIED = "allowed", "denied"
@@ -44,6 +46,18 @@ class Decision:
     @property
     def allowed(self) -> bool:
         return self.decision == ALLOWED
+
+
+def check_login(purpose: Purpose | None, login: LoginEvent | None, now: datetime) -> None:
+    """LoginTooWeak when a purpose asks for a stronger or fresher login than this one (RFC 9470 section 3)."""
+    if purpose is None or (not purpose.acr and purpose.max_age_s is None):
+        return
+    strong = login is not None and (not purpose.acr or at_least(login.acr, purpose.acr))
+    fresh = login is not None and (
+        purpose.max_age_s is None or now < login.auth_time + timedelta(seconds=purpose.max_age_s)
+    )
+    if not strong or not fresh:
+        raise LoginTooWeak(purpose.acr, purpose.max_age_s)
 
 
 def decide(

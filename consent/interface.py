@@ -34,12 +34,29 @@ class AboveGuardRail(ConsentError):
     """More data, or for longer, than the purpose allows."""
 
 
+class LoginTooWeak(ConsentError):
+    """The purpose asks for another login than the one that is behind this use: of this level, of this age (seconds)."""
+
+    def __init__(self, acr: str, max_age_s: int | None) -> None:
+        super().__init__("the login is not strong or not fresh enough for this purpose")
+        self.acr = acr
+        self.max_age_s = max_age_s
+
+
 class PermitRefused(ConsentError):
     """A permit that does not work: `reason` is unknown, redeemed, expired or source."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class LoginEvent:
+    """How sure a login was, and when."""
+
+    acr: str
+    auth_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +191,18 @@ class Door(Protocol):
         ...
 
     async def release(
-        self, *, citizen: str, agency: str, purpose: str | None, categories: frozenset[str]
+        self,
+        *,
+        citizen: str,
+        agency: str,
+        purpose: str | None,
+        categories: frozenset[str],
+        login: LoginEvent | None = None,
     ) -> frozenset[str]:
         """What the provider itself may release now. The use, or the denied attempt, is recorded first.
 
-        `purpose` None: the client has none, so nothing is released.
+        `purpose` None: the client has none, so nothing is released. `login`: the one behind the use; LoginTooWeak when
+        the purpose asks for more. Then nothing is recorded: nothing was decided.
         """
         ...
 

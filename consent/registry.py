@@ -19,7 +19,7 @@ from consent.catalogue import Catalogue
 from consent.checks import Decision
 from consent.errors import AgencySuspended
 from consent.history import Filter, Page
-from consent.interface import PermitRefused, PersonalDataUse, Question, Recorded, Redeemed
+from consent.interface import LoginEvent, PermitRefused, PersonalDataUse, Question, Recorded, Redeemed
 from consent.permits import Asked, Outcome
 from consent.records import Withdrawn
 from consent.store import catalogue as catalogue_store
@@ -121,16 +121,30 @@ class Registry:
             await self.database.write(lambda c: subjects.meet(c, agency, sub, citizen))
 
     async def release(
-        self, *, citizen: str, agency: str, purpose: str | None, categories: frozenset[str]
+        self,
+        *,
+        citizen: str,
+        agency: str,
+        purpose: str | None,
+        categories: frozenset[str],
+        login: LoginEvent | None = None,
     ) -> frozenset[str]:
         if not categories:
             return frozenset()
-        return await self.database.write(lambda c: self._release(c, citizen, agency, purpose or "", sorted(categories)))
+        wanted = sorted(categories)
+        return await self.database.write(lambda c: self._release(c, citizen, agency, purpose or "", wanted, login))
 
     def _release(
-        self, connection: Connection, citizen: str, agency: str, purpose: str, wanted: list[str]
+        self,
+        connection: Connection,
+        citizen: str,
+        agency: str,
+        purpose: str,
+        wanted: list[str],
+        login: LoginEvent | None,
     ) -> frozenset[str]:
         now, catalogue = self.clock.now(), self.snapshot(connection)
+        checks.check_login(catalogue.purpose_of(agency, purpose), login, now)
         subjects.find_and_share(connection, agency, self._sub(citizen, agency))
         answers = record_store.answers(connection, citizen, agency, purpose)
         items = checks.decide(catalogue, agency, purpose, wanted, answers, now).items

@@ -56,4 +56,6 @@ def _shape(one: Purpose) -> PurposeAnswer:
         one.statute,
         list(one.data),
         one.max_duration_s // DAY_S,
+        one.acr,
+        one.max_age_s,
     )

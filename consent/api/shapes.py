@@ -102,6 +102,8 @@ class PurposeAnswer(msgspec.Struct, rename="camel"):
     statute: str
     data: list[str]
     max_duration_days: int
+    acr: str
+    max_age: int | None
 
 
 class AgencyList(msgspec.Struct):

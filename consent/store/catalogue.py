@@ -147,4 +147,6 @@ def _purpose(row: Any) -> Purpose:
         content["statute"],
         tuple(content["data"]),
         content["maxDurationDays"] * DAY_S,
+        content.get("acr", ""),
+        content.get("maxAge"),
     )

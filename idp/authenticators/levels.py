@@ -1,4 +1,4 @@
-"""Assurance levels as eIDAS names them (EU 2015/1502), and what each way of logging in is worth.
+"""What each way of logging in is worth, in the levels of base.assurance.
 
 What is delivered is the lowest of three: the authenticator, how well the identity was proven, and the login in which
 the authenticator was added. A stolen password that adds a passkey has added a passkey of level low.
@@ -6,10 +6,9 @@ the authenticator was added. A stolen password that adds a passkey has added a p
 
 from collections.abc import Iterable
 
-LOW = "http://eidas.europa.eu/LoA/low"
-SUBSTANTIAL = "http://eidas.europa.eu/LoA/substantial"
-HIGH = "http://eidas.europa.eu/LoA/high"
-LEVELS = (LOW, SUBSTANTIAL, HIGH)
+from base.assurance import HIGH, LEVELS, LOW, SUBSTANTIAL, at_least
+
+__all__ = ["HIGH", "LEVELS", "LOW", "SUBSTANTIAL", "at_least", "delivered", "first_met", "lowest"]
 
 PROOFING = {"low": LOW, "substantial": SUBSTANTIAL, "high": HIGH}
 """As the register and the command line call them."""
@@ -36,13 +35,6 @@ def lowest(*levels: str) -> str:
 def delivered(way: str, proofing: str, added_at: str) -> str:
     """`way`: of AUTHENTICATORS. `proofing`: of PROOFING. `added_at`: the level of the login in which it was added."""
     return lowest(AUTHENTICATORS[way], PROOFING[proofing], added_at)
-
-
-def at_least(delivered: str, asked: str) -> bool:
-    """Whether a delivered level satisfies an asked one. An unknown level never does."""
-    if delivered not in LEVELS or asked not in LEVELS:
-        return False
-    return LEVELS.index(delivered) >= LEVELS.index(asked)
 
 
 def first_met(delivered: str, asked: Iterable[str]) -> str | None:

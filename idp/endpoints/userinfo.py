@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from base.database import Connection
 from base.forms import read_form
+from consent.interface import LoginEvent, LoginTooWeak
 from idp import bearer
 from idp.authorization import categories_asked
 from idp.bearer import Known
@@ -32,8 +33,21 @@ def routes(context: Context) -> list[Route]:
             return answers.json(200, await _release(context, await _caller(context, request, url)))
         except OAuthError as error:
             return answers.refused(error)
+        except LoginTooWeak as weak:
+            return answers.refused(step_up(weak, "DPoP" if "dpop" in request.headers else "Bearer"))
 
     return [Route(USERINFO, userinfo, methods=["GET", "POST"])]
+
+
+def step_up(weak: LoginTooWeak, scheme: str) -> OAuthError:
+    """What the client should ask for at the authorization endpoint, and come back with (RFC 9470 section 3)."""
+    description = "A stronger or fresher login is needed."
+    challenge = f'{scheme} error="insufficient_user_authentication", error_description="{description}"'
+    if weak.acr:
+        challenge += f', acr_values="{weak.acr}"'
+    if weak.max_age_s is not None:
+        challenge += f', max_age="{weak.max_age_s}"'
+    return OAuthError("insufficient_user_authentication", description, status=401, challenge=challenge)
 
 
 async def _caller(context: Context, request: Request, url: str) -> Known:
@@ -79,6 +93,7 @@ async def _release(context: Context, known: Known) -> dict[str, Any]:
         agency=client.agency,
         purpose=purpose,
         categories=by_scope,
+        login=LoginEvent(family.acr, family.auth_time),
     )
     for category in sorted(released):
         answer |= claims_of(known.person, category)
