@@ -15,10 +15,12 @@ from idp.store.tables import (
     authorization_request,
     client,
     code,
+    device,
     family,
     initial_access_token,
     managed_grant,
     metadata,
+    notice,
     once,
     refresh_token,
     session,
@@ -26,6 +28,8 @@ from idp.store.tables import (
 )
 
 DAY = timedelta(days=1)
+KNOWN = timedelta(days=400)
+"""As long as browsers keep a cookie."""
 
 
 def rules(settings: Settings) -> tuple[Rule, ...]:
@@ -42,12 +46,19 @@ def rules(settings: Settings) -> tuple[Rule, ...]:
         Rule(family, "created_at", tokens + DAY),
         Rule(managed_grant, "ended_at", DAY),
         Rule(session, "auth_time", login + DAY),
-        Rule(session_client, "created_at", login + DAY),
+        Rule(session_client, "created_at", login + DAY, besides=_of_no_session),
+        Rule(device, "seen_at", KNOWN),
+        Rule(notice, "at", KNOWN),
         Rule(initial_access_token, "expires_at", DAY),
         # By then nothing that it was given can come back.
         Rule(client, "deleted_at", tokens + DAY),
         Rule(metadata.tables[COUNTER.name], "changed_at", DAY, besides=_of_nobody),
     )
+
+
+def _of_no_session() -> ColumnElement[bool]:
+    """A session that is renewed lives on, and ends at all its clients."""
+    return not_(session_client.c.session.in_(select(session.c.id)))
 
 
 def _of_nobody() -> ColumnElement[bool]:
