@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from base64 import urlsafe_b64encode
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,12 @@ from click.testing import Result
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from base.assurance import LOW
 from base.database.tables import AUDIT
 from base.settings import Settings
+from idp import sessions
+from idp.authenticators.levels import PASSWORD
+from idp.sessions import Place
 from regie import cli
 from regie.house import House
 from regie.notes import notes
@@ -263,3 +268,34 @@ def test_people_are_generated_with_test_numbers(line: Line, tmp_path: Path) -> N
     assert line.json("citizen", "generate", "20", str(out))["people"] == 20
     assert line.json("citizen", "import", str(out))["unchanged"] == 20
     assert line("citizen", "generate", "0", str(out)).exit_code == 2
+
+
+def test_an_operator_sees_and_ends_sessions(line: Line) -> None:
+    """S-06."""
+    citizen = line.json("citizen", "add", file=PERSON)["id"]
+    with closing(House.open(Settings())) as house:
+        place = Place("Firefox, Linux", "browser")
+
+        def log_in() -> str | None:
+            now = house.clock.now()
+            return house.databases["idp"].write_now(
+                lambda c: sessions.start(c, house.ring, citizen, way=PASSWORD, place=place, now=now)
+            )
+
+        assert all(log_in() for _ in range(3))
+
+    found = line.json("session", "list", citizen)
+    assert [(one["device"], one["acr"], one["clients"]) for one in found] == [("Firefox, Linux", LOW, [])] * 3
+    assert line.json("session", "end", found[0]["id"]) == {"id": found[0]["id"], "ended": 1}
+    assert "error" in line.json("session", "end", found[0]["id"], expect=1)
+    assert line.json("session", "end", "--citizen", citizen) == {"citizen": citizen, "ended": 2}
+    assert line.json("session", "list", citizen) == []
+    assert "error" in line.json("session", "end", expect=1)
+    assert "error" in line.json("session", "end", "x", "--citizen", citizen, expect=1)
+
+
+def test_an_enrolment_code_says_how_the_identity_was_seen(line: Line) -> None:
+    citizen = line.json("citizen", "add", file=PERSON)["id"]
+
+    assert "enrolment_code" in line.json("citizen", "enrol", citizen, "--proofing", "high")
+    assert "proofing" in line.json("citizen", "enrol", citizen, "--proofing", "utter", expect=1)["error"]

@@ -11,7 +11,7 @@ import pytest
 
 from base.assurance import HIGH, LOW, SUBSTANTIAL
 from tests.fixtures.authenticator import SYNCED, Authenticator
-from tests.fixtures.visitors import PASSWORD, Visitor, citizen, claims
+from tests.fixtures.visitors import PASSWORD, Visitor, citizen, claims, command
 from tests.flows.test_independent_client import address, answer_of, redeem
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ PURPOSE = {
     "acr": SUBSTANTIAL,
     "maxAge": 600,
 }
-BOTH = {"password": PASSWORD}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ def client(server: Server) -> Client:
 def enrolled(server: Server, username: str, proofing: str, authenticator: Authenticator) -> Visitor:
     """A citizen with a password and this passkey, which was added with an enrolment code of this proof of identity."""
     person = citizen(server, f"old{username}")
-    code = server.run("citizen", "enrol", person, "--proofing", proofing)["enrolment_code"]
+    code = command(server, "citizen enrol", id=person, proofing=proofing)["enrolment_code"]
     one = Visitor(server, username)
     one.get(f"{server.issuer}/enrol")
     one.submit("/enrol", enrolment_code=code, username=username, password=PASSWORD)
