@@ -23,6 +23,7 @@ NAMES = (
     r"FAPI-CIBA",
     r"JARM",
     r"OAuth 2\.0 Form Post Response Mode",
+    r"OpenID Connect Session Management",
     r"Grant Management for OAuth 2\.0",
     r"NL GOV (?:Assurance profile for )?(?:OpenID Connect|OAuth)",
     r"Dutch API Design Rules",
@@ -46,6 +47,16 @@ MODULES = {
     "AuthCodeReuseAfter30Seconds (revokes), RegisteredRedirectUri, PostRequestSucceeds, ClientSecretPost, "
     "unsigned request / request_uri handled or refused, ClaimsEssential, RequestObjectWithRedirectUri, RefreshToken, "
     "ValidPkce",
+    "RP-Initiated Logout": "oidcc-rp-initiated-logout-discovery-endpoint-verification, oidcc-rp-initiated-logout, "
+    "oidcc-rp-initiated-logout-bad-post-logout-redirect-uri, oidcc-rp-initiated-logout-modified-id-token-hint, "
+    "oidcc-rp-initiated-logout-no-id-token-hint, oidcc-rp-initiated-logout-no-params, "
+    "oidcc-rp-initiated-logout-no-post-logout-redirect-uri, oidcc-rp-initiated-logout-no-state, "
+    "oidcc-rp-initiated-logout-only-state, oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri, "
+    "oidcc-rp-initiated-logout-bad-id-token-hint",
+    "Back-Channel Logout": "oidcc-backchannel-logout-discovery-endpoint-verification, "
+    "oidcc-backchannel-rp-initiated-logout",
+    "Front-Channel Logout": "oidcc-frontchannel-logout-discovery-endpoint-verification, "
+    "oidcc-frontchannel-rp-initiated-logout",
 }
 """The modules by suite, as requirement 1.11 of our list names them."""
 
@@ -141,7 +152,7 @@ def page() -> str:
 
 
 def _names(line: str, module: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(module)}(?!\w)", line) is not None
+    return re.search(rf"(?<![\w-]){re.escape(module)}(?![\w-])", line) is not None
 
 
 def _pairs(match: re.Match[str]) -> Iterator[tuple[str, str]]:
