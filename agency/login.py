@@ -25,12 +25,16 @@ _PENDING = "regie_login"
 
 @dataclass(frozen=True, slots=True)
 class Citizen:
-    """Who logged in: the pseudonym that only this agency knows, and how sure the login was."""
+    """Who logged in: the pseudonym that only this agency knows, and how sure the login was.
+
+    `sid`: the session's name here; a logout token names it when it has ended (agency.logout).
+    """
 
     sub: str
     acr: str
     access_token: str
     id_token: str
+    sid: str = ""
 
 
 async def begin(
@@ -97,7 +101,8 @@ async def finish(client: Client, session: MutableMapping[str, Any], query: dict[
         raise LoginFailed("at_hash")
     if not all(isinstance(claims.get(name), str) for name in ("sub", "acr")):
         raise LoginFailed("sub or acr")
-    return Citizen(claims["sub"], claims["acr"], tokens["access_token"], tokens["id_token"])
+    sid = str(claims.get("sid", ""))
+    return Citizen(claims["sub"], claims["acr"], tokens["access_token"], tokens["id_token"], sid)
 
 
 async def userinfo(client: Client, citizen: Citizen) -> dict[str, Any]:

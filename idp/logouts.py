@@ -8,6 +8,7 @@ By the browser (Front-Channel Logout 1.0): frames on the page that says goodbye.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -45,21 +46,30 @@ def backchannel_uri(client: Client) -> str:
     return str(client.metadata.get("backchannel_logout_uri") or "")
 
 
+def frontchannel_uri(client: Client) -> str:
+    return str(client.metadata.get("frontchannel_logout_uri") or "")
+
+
+def is_told(client: Client) -> bool:
+    """Whether it hears of the end of a session at all."""
+    return bool(backchannel_uri(client) or frontchannel_uri(client))
+
+
 def clients_of(connection: Connection, session_id: str) -> list[Client]:
     """Where a session was used."""
     return clients.of_session(connection, session_id)
 
 
-def names(told: list[Client]) -> list[str]:
+def names(some: Iterable[Client]) -> list[str]:
     """Of the agencies' services, each once."""
-    return list(dict.fromkeys(str(client.metadata["client_name"]) for client in told))
+    return list(dict.fromkeys(str(client.metadata["client_name"]) for client in some))
 
 
-def frames(ring: Ring, issuer: str, session_id: str, told: list[Client]) -> list[str]:
+def frames(ring: Ring, issuer: str, session_id: str, used: Iterable[Client]) -> list[str]:
     """The addresses to load in the browser that leaves a session, each with `iss` and `sid` (section 2)."""
     addresses = []
-    for client in told:
-        uri = str(client.metadata.get("frontchannel_logout_uri") or "")
+    for client in used:
+        uri = frontchannel_uri(client)
         # A page of ours in a frame of ours would be no stranger to it: the sandbox would not hold.
         if uri and origin(uri) != issuer:
             query = urlencode({"iss": issuer, "sid": subject.sid(ring, session_id, client)})

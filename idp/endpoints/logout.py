@@ -7,6 +7,7 @@ agencies that were used are told: by frames in the goodbye page (Front-Channel L
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -55,14 +56,14 @@ class Logout:
             return self._done(request, asked, [], [])
         if asked.is_proven:
             return await self._end(request, session, asked)
-        told = await context.database.read(lambda c: logouts.clients_of(c, session.id))
+        used = await context.database.read(lambda c: logouts.clients_of(c, session.id))
         return context.renderer.page(
             request,
             "logout.html",
             person=context.renderer_person(session),
             locales=asked.locales,
             asked=asked,
-            names=logouts.names(told),
+            **_named(used),
         )
 
     async def confirmed(self, request: Request) -> Response:
@@ -83,10 +84,10 @@ class Logout:
             ending.end(connection, context.ring, session.id, citizen, now, actor=citizen)
             return logouts.clients_of(connection, session.id)
 
-        told = await context.database.write(unit)
-        return self._done(request, asked, told, logouts.frames(context.ring, context.issuer, session.id, told))
+        used = await context.database.write(unit)
+        return self._done(request, asked, used, logouts.frames(context.ring, context.issuer, session.id, used))
 
-    def _done(self, request: Request, asked: Asked, told: list[Client], frames: list[str]) -> Response:
+    def _done(self, request: Request, asked: Asked, used: list[Client], frames: list[str]) -> Response:
         """Onward, where that is proven or confirmed and nobody has to be told by this browser; else the goodbye page."""
         context = self._context
         if asked.target is not None and asked.goes_on and not frames:
@@ -99,8 +100,8 @@ class Logout:
                 headers=CLEAR,
                 locales=asked.locales,
                 asked=asked,
-                names=logouts.names(told),
                 frames=frames,
+                **_named(used),
             )
         context.cookies.clear(response, context.cookies.session)
         return response
@@ -110,3 +111,9 @@ def _again(form: Mapping[str, str]) -> Response:
     """A form from another site comes without our cookie (SameSite); the browser is sent here once more, and brings it."""
     query = urlencode({name: form[name] for name in leaving.LENGTHS if name in form})
     return RedirectResponse(f"{LOGOUT}?{query}", 303)
+
+
+def _named(used: list[Client]) -> dict[str, Any]:
+    """Who hears that the session has ended, and who does not."""
+    told = [client for client in used if logouts.is_told(client)]
+    return {"told": logouts.names(told), "untold": logouts.names(one for one in used if one not in told)}

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from starlette.applications import Starlette
 
-from agency import source
+from agency import logout, source
 from agency.client import Client
 from agency.errors import InvalidToken, Unreachable
 from agency.jose import Verifier
@@ -145,3 +145,42 @@ async def test_an_issuer_that_names_another_is_not_believed() -> None:
     with pytest.raises(Unreachable):
         await client.metadata()
     await client.http.aclose()
+
+
+class TestLogout:
+    """OpenID Connect Back-Channel Logout section 2.6."""
+
+    @pytest.fixture
+    def client(self, verifier: Verifier) -> Client:
+        return Client(ISSUER, "municipality", None, "secret", _verifier=verifier)
+
+    def token(self, ring: Ring, typ: str = "logout+jwt", **changes: Any) -> str:
+        members = {"sid": "session", "jti": "j", "events": {logout.EVENT: {}}}
+        return signed(ring, typ=typ, **{**members, **changes})
+
+    async def test_it_names_the_session_that_ended(self, ring: Ring, client: Client) -> None:
+        assert await logout.ended(client, self.token(ring)) == logout.Ended("s", "session")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"typ": "JWT"},
+            {"typ": "at+jwt"},
+            {"aud": "tax-authority"},
+            {"iss": "https://evil.example"},
+            {"exp": 1},
+            {"events": None},
+            {"events": {}},
+            {"events": {"other": {}}},
+            {"events": {logout.EVENT: True}},
+            {"events": [logout.EVENT]},
+            {"nonce": "n"},
+            {"sid": None},
+            {"sid": 5},
+            {"sub": None},
+        ],
+        ids=str,
+    )
+    async def test_nothing_else_passes_for_one(self, ring: Ring, client: Client, changes: dict[str, Any]) -> None:
+        with pytest.raises(InvalidToken):
+            await logout.ended(client, self.token(ring, **changes))

@@ -6,14 +6,18 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
 from idp.authenticators.totp import code_at
+from regie import admin
 from regie.demo.run import free
 from regie.demo.seed import LOGINS, Ports
 
@@ -38,9 +42,14 @@ sys.exit(serve(Path(sys.argv[1]), Ports(*map(int, sys.argv[2:]))))
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    data = str(tmp_path_factory.mktemp("demo") / "data")
-    command = [sys.executable, "-c", SERVE, data, *map(str, NUMBERS)]
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo keeps its data."""
+    return tmp_path_factory.mktemp("demo") / "data"
+
+
+@pytest.fixture(scope="module")
+def demo(directory: Path) -> Iterator[None]:
+    command = [sys.executable, "-c", SERVE, str(directory), *map(str, NUMBERS)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -176,6 +185,7 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
         "/my/logins/password",
         "/my/logins/totp",
         "/my/sessions",
+        "/my/notices",
         "/oauth2/logout",
     ):
         page.goto(PROVIDER + path)
@@ -186,4 +196,74 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
     page.click("form[action$='/withdraw'] button")
     look("consent")
 
+    page.click("header >> text=Uitloggen")
+    look("logged out")
+
     assert not seen, json.dumps(seen, indent=1)
+
+
+class Agency:
+    """A site that hears of a logout in a frame and is come back to. `seen`: the addresses that were asked for."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        agency = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                agency.seen.append(self.path)
+                self.send_response(200)
+                self.send_header("content-type", "text/html")
+                self.end_headers()
+                if self.path.startswith("/out"):
+                    self.wfile.write(b"<script>localStorage.clear(); top.location = '/stolen'</script>")
+
+            def log_message(self, *_: Any) -> None:
+                """Nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def agency() -> Iterator[Agency]:
+    one = Agency()
+    yield one
+    one.server.shutdown()
+    one.server.server_close()
+
+
+def test_the_goodbye_page_tells_the_agency_and_goes_back_and_the_back_button_shows_nothing(
+    page: Any, directory: Path, agency: Agency
+) -> None:
+    """OpenID Connect Front-Channel Logout section 2; Clear-Site-Data (W-09)."""
+    metadata = {
+        "agency": "municipality",
+        "client_name": "Gemeente",
+        "redirect_uris": [f"{agency.url}/callback"],
+        "post_logout_redirect_uris": [f"{agency.url}/after"],
+        "frontchannel_logout_uri": f"{agency.url}/out",
+    }
+    made = admin.ask(directory, "client add", {"file": json.dumps(metadata), "profile": "baseline"}, lambda _: None)
+    asked = {"response_type": "code", "client_id": made["client_id"], "redirect_uri": f"{agency.url}/callback"}
+    asked |= {"scope": "openid", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
+    log_in(page, 2, f"{PROVIDER}/oauth2/authorize?{urlencode(asked)}")
+    page.wait_for_url(f"{agency.url}/**")
+    page.goto(f"{PROVIDER}/my")
+    query = {"client_id": made["client_id"], "post_logout_redirect_uri": f"{agency.url}/after", "state": "s"}
+
+    page.goto(f"{PROVIDER}/oauth2/logout?{urlencode(query)}")
+    page.click("main button[type=submit]")
+    page.wait_for_url(f"{agency.url}/after?state=s")
+
+    frames = [one for one in agency.seen if one.startswith("/out")]
+    assert len(frames) == 1
+    assert set(dict(parse_qsl(urlsplit(frames[0]).query))) == {"iss", "sid"}
+    # The sandbox held: the frame led the page nowhere.
+    assert "/stolen" not in agency.seen
+    for _ in range(3):
+        page.go_back()
+        assert "Ingelogd als" not in page.content()
+    page.goto(f"{PROVIDER}/my")
+    assert "/login" in page.url
