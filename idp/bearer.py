@@ -8,7 +8,7 @@ from datetime import datetime
 from base.database import Connection
 from base.dpop import Proof
 from idp.citizens.importing import person_of
-from idp.citizens.register import Person
+from idp.citizens.register import MAY_LOG_IN, Person
 from idp.clients import Client
 from idp.errors import OAuthError
 from idp.store import clients, people
@@ -49,7 +49,7 @@ def known(connection: Connection, ring: Ring, claims: VerifiedClaims) -> Known:
         raise invalid_token() from None
     client = clients.find(connection, claims["client_id"])
     citizen = people.find(connection, family.citizen) if family is not None else None
-    person = person_of(ring, citizen) if citizen is not None and citizen.state != "suspended" else None
+    person = person_of(ring, citizen) if citizen is not None and citizen.state in MAY_LOG_IN else None
     if family is None or client is None or person is None:
         raise invalid_token()
     return Known(family, client, person)

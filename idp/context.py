@@ -71,7 +71,7 @@ class Context:
             return None
         now = self.now()
         found = await self.database.read(lambda c: sessions.current(c, self.ring, self.settings, cookie, now))
-        if found is not None and now >= found.seen_at + sessions.SEEN_EVERY:
+        if found is not None and sessions.is_due(found, self.settings, now):
             await self.database.write(lambda c: sessions.see(c, found.id, now))
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode, urlsplit
 
@@ -76,14 +76,7 @@ def read(
         subject.sub(ring, session.citizen_id, client),
         subject.sid(ring, session.id, client),
     )
-    return Asked(
-        client,
-        asked.uri,
-        asked.state,
-        asked.locales,
-        is_proven=own and not asked.is_lost,
-        goes_on=own or session is None,
-    )
+    return replace(asked, is_proven=own and not asked.is_lost, goes_on=own or session is None)
 
 
 def confirmed(connection: Connection, form: Mapping[str, str]) -> Asked:

@@ -32,6 +32,7 @@ __all__ = [
     "StoredSession",
     "current",
     "device_of",
+    "is_due",
     "is_open",
     "of",
     "owner",
@@ -157,6 +158,12 @@ def lifetimes(settings: Settings) -> dict[str, tuple[int, int]]:
 def owner(connection: Connection, session_id: str) -> str | None:
     """Whose open session this is."""
     return store.citizen_of(connection, session_id)
+
+
+def is_due(session: Session, settings: Settings, now: datetime) -> bool:
+    """Whether it is time to write down that someone is still there."""
+    idle = timedelta(seconds=lifetimes(settings)[session.acr][0])
+    return now >= session.seen_at + min(SEEN_EVERY, idle / 4)
 
 
 def see(connection: Connection, session_id: str, now: datetime) -> None:

@@ -126,7 +126,9 @@ def use_enrolment_code(connection: Connection, code: str, now: datetime) -> str 
     taken = people.take_once(connection, digest(code.strip()), "enrolment", browser=_ANY_BROWSER, now=now)
     if taken is None or taken.citizen is None:
         return None
-    people.set_proofing(connection, taken.citizen, taken.payload["proofing"], now)
+    proofing = taken.payload["proofing"]
+    people.set_proofing(connection, taken.citizen, proofing, now)
+    audit.record(connection, "citizen.enrolled", actor=taken.citizen, object=taken.citizen, now=now, proofing=proofing)
     return taken.citizen
 
 

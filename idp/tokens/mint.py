@@ -97,9 +97,10 @@ class Minter:
             "exp": iat + self.settings.id_token_s,
             "auth_time": int(family.auth_time.timestamp()),
             "acr": family.acr,
-            "sid": subject.sid(self.ring, family.session, client),
             "at_hash": b64encode(hashlib.sha256(access_token.encode()).digest()[:16]),
         }
+        if family.session:
+            claims["sid"] = subject.sid(self.ring, family.session, client)
         if nonce is not None:
             claims["nonce"] = nonce
         if client.profile.amr:

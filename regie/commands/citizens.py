@@ -86,7 +86,8 @@ def enrol(house: House, params: dict[str, Any], _progress: Progress) -> dict[str
         )
     except AccountError as error:
         raise Refused(str(error)) from error
-    return {"id": params["id"], "enrolment_code": code, "at": house.settings.issuer + "/enrol", "expires_in": 900}
+    told = {"id": params["id"], "proofing": params["proofing"]}
+    return {**told, "enrolment_code": code, "at": house.settings.issuer + "/enrol", "expires_in": 900}
 
 
 def find(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
