@@ -34,6 +34,10 @@ class AboveGuardRail(ConsentError):
     """More data, or for longer, than the purpose allows."""
 
 
+class OtherSource(ConsentError):
+    """Some of the data does not come from the agency that is named as its source."""
+
+
 class PermitRefused(ConsentError):
     """A permit that does not work: `reason` is unknown, redeemed, expired or source."""
 
@@ -44,11 +48,15 @@ class PermitRefused(ConsentError):
 
 @dataclass(frozen=True, slots=True)
 class PersonalDataUse:
-    """What an agency asks (RFC 9396, type personal_data_use). `data` None: all of the purpose."""
+    """What an agency asks (RFC 9396, type personal_data_use).
+
+    `data` None: all of the purpose. `source`: all of `data` must come from there; without `data`, what does.
+    """
 
     purpose: str
     data: tuple[str, ...] | None = None
     duration_s: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +153,7 @@ class Door(Protocol):
     async def question(
         self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse], answered: Collection[str], anew: bool
     ) -> Question | None:
-        """The first purpose that still needs an answer, or None. UnknownPurpose, AboveGuardRail.
+        """The first purpose that still needs an answer, or None. UnknownPurpose, AboveGuardRail, OtherSource.
 
         What was refused is asked again, and with `anew` what was allowed too; but never what this citizen has just
         answered: the purposes in `answered`.

@@ -8,18 +8,18 @@ from datetime import datetime, timedelta
 from base.database import Connection
 from base.ids import digest, identifier, secret
 from base.settings import Settings
-from idp.authorization import read_claims
+from idp.authorization import completed
+from idp.checks import read_claims
 from idp.clients import Client
-from idp.extensions import grant_management, rar
+from idp.extensions import grant_management, rar, resource
 from idp.scopes import known
 from idp.sessions import Session
 from idp.store import clients, grants
 from idp.store.grants import Code, Family, Pending
 
-__all__ = ["URN", "Pending", "end", "find_client", "grant", "keep", "mark_asked", "open_pushed", "resume"]
+__all__ = ["URN", "Pending", "confirm", "end", "find_client", "grant", "keep", "mark_asked", "open_pushed", "resume"]
 
 URN = "urn:ietf:params:oauth:request_uri:"
-_NOT_KEPT = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
 
 
 def find_client(connection: Connection, client_id: str | None) -> Client | None:
@@ -42,7 +42,7 @@ def keep(
     row = {
         "digest": digest(handle),
         "client_id": client.client_id,
-        "parameters": {name: value for name, value in form.items() if name not in _NOT_KEPT},
+        "parameters": completed(client, form),
         "pushed": pushed,
         "browser": browser,
         "jkt": jkt,
@@ -83,6 +83,10 @@ def mark_asked(connection: Connection, pending: Pending, purpose: str) -> None:
     grants.mark_asked(connection, pending.digest, [*pending.asked, purpose])
 
 
+def confirm(connection: Connection, pending: Pending, session: Session) -> None:
+    grants.confirm(connection, pending.digest, session.id)
+
+
 def end(connection: Connection, pending: Pending, now: datetime) -> bool:
     """The request ends with an error for the client. Once."""
     return grants.use_request(connection, pending.digest, now)
@@ -114,6 +118,7 @@ def grant(
         session.auth_time,
         now,
         None,
+        resource=resource.read(form),
     )
     family = grant_management.applied(connection, family, form)
     code = secret()

@@ -18,14 +18,16 @@ from base.forms import parse_query, read_form
 from base.ids import digest
 from base.problems import Problem
 from consent.interface import ConsentError, Question
-from idp import authorization, managing_grants, requests
+from idp import authorization, checks, managing_grants, requests
 from idp.authorization import DONE, LOGIN, Wanted
+from idp.checks import Asked
 from idp.clients import Client
 from idp.clients.fetched import MissingKey
 from idp.context import Context
 from idp.endpoints.responses import refuse, respond
 from idp.errors import OAuthError, UnverifiedRequest
-from idp.extensions import grant_management, jar
+from idp.extensions import grant_management, jar, resource
+from idp.extensions.resource import REPEATABLE
 from idp.requests import Pending
 from idp.sessions import Session
 from idp.tokens import read
@@ -39,12 +41,18 @@ def routes(context: Context) -> list[Route]:
     return [Route(PATH, endpoint.begin, methods=["GET", "POST"])]
 
 
+def resume(handle: str) -> Response:
+    """Back to here, from each step: what comes next is decided in one place."""
+    return RedirectResponse(f"{PATH}?{urlencode({'resume': handle})}", 303)
+
+
 class Authorize:
     def __init__(self, context: Context) -> None:
         self._context = context
 
     async def begin(self, request: Request) -> Response:
-        form = await read_form(request) if request.method == "POST" else parse_query(request)
+        read = read_form(request, repeatable=REPEATABLE) if request.method == "POST" else None
+        form = resource.joined(await read if read is not None else parse_query(request, repeatable=REPEATABLE))
         if "resume" in form:
             return await self._resume(request, form["resume"])
         browser = self._context.browser(request)
@@ -54,7 +62,7 @@ class Authorize:
             handle = await self._keep(request, form, digest(browser))
         if isinstance(handle, Response):
             return handle
-        return self._context.keep_browser(RedirectResponse(f"{PATH}?resume={handle}", 303), browser)
+        return self._context.keep_browser(resume(handle), browser)
 
     async def _open_pushed(self, form: Mapping[str, str], browser: str) -> str:
         """Only what was pushed counts; what else stands in the address is ignored (RFC 9126 section 4)."""
@@ -76,11 +84,7 @@ class Authorize:
                 form = await self._opened(client, sent, now)
             target = authorization.verify_target(client, form)
             assert client is not None
-            if client.must_push:
-                raise OAuthError("invalid_request", "This client must push its requests (RFC 9126).")
-            if grant_management.PARAMETERS & set(form):
-                raise OAuthError("invalid_request", "Requests on a grant must be pushed (RFC 9126).")
-            authorization.check(client, form)
+            checks.run(checks.AUTHORIZE, Asked(client, form, context.issuer))
         except UnverifiedRequest:
             raise Problem(400) from None
         except OAuthError as error:
@@ -107,8 +111,7 @@ class Authorize:
 
     async def _resume(self, request: Request, handle: str) -> Response:
         context, now = self._context, self._context.now()
-        browser = context.browser_digest(request)
-        found = await context.database.read(lambda c: requests.resume(c, handle, browser, now))
+        found = await context.pending(request, handle)
         if found is None:
             raise Problem(400)
         pending, client = found
@@ -126,7 +129,7 @@ class Authorize:
             response = RedirectResponse(f"/login?{urlencode({'request': handle})}", 303)
             context.renderer.prefer(request, response, pending.parameters.get("ui_locales", ""))
             return response
-        return RedirectResponse(f"/ask?{urlencode({'request': handle})}", 303)
+        return RedirectResponse(f"/{step}?{urlencode({'request': handle})}", 303)
 
     async def _step(self, pending: Pending, client: Client, session: Session | None) -> str:
         question, meant = None, True
@@ -140,7 +143,7 @@ class Authorize:
     def _is_meant(self, pending: Pending, client: Client, session: Session) -> bool:
         """Whether this is the citizen whom the client's hint, or its demand for a `sub`, means."""
         context, form = self._context, pending.parameters
-        demanded = (authorization.read_claims(form.get("claims")).get("id_token", {}).get("sub") or {}).get("value")
+        demanded = (checks.read_claims(form.get("claims")).get("id_token", {}).get("sub") or {}).get("value")
         subs = {str(demanded)} if demanded is not None else set()
         if "id_token_hint" in form:
             try:

@@ -9,15 +9,14 @@ import msgspec
 from base import dpop, i18n
 from base.web import Cached
 from idp.authenticators.levels import HIGH, LEVELS
-from idp.authorization import RESPONSE_MODES
+from idp.checks import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
 from idp.context import Context
 from idp.endpoints import authorize, introspect, par, register, responses
 from idp.extensions import grant_management, rar
 from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
-from idp.scopes import SCOPES
+from idp.scopes import GRANTS_API, SCOPES, USERINFO
 from idp.server import GRANTS, TOKEN_PATH
-from idp.tokens.mint import GRANTS_API, USERINFO
 
 JWKS, LOGOUT = "/oauth2/jwks", "/oauth2/logout"
 

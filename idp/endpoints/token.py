@@ -12,6 +12,7 @@ from base.forms import read_form
 from idp.context import Context
 from idp.endpoints import answers
 from idp.errors import OAuthError
+from idp.extensions import resource
 from idp.server import TOKEN_PATH, Answer
 from idp.unit import Request as OAuth2Request
 from idp.unit import Unit
@@ -21,7 +22,7 @@ def routes(context: Context) -> list[Route]:
     url = context.issuer + TOKEN_PATH
 
     async def token(request: Request) -> Response:
-        form = await read_form(request)
+        form = resource.joined(await read_form(request, repeatable=resource.REPEATABLE))
         now = context.now()
 
         def unit(connection: Connection) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from base.forms import parse_query, read_form
@@ -14,10 +14,9 @@ from base.problems import Problem
 from base.web import form_action_source
 from consent.interface import Question, QuestionChanged
 from idp import authorization, requests
-from idp.authorization import PATH_AUTHORIZE
 from idp.clients import SOFTWARE, Client
 from idp.context import Context
-from idp.endpoints.authorize import open_question
+from idp.endpoints.authorize import open_question, resume
 from idp.endpoints.responses import refuse
 from idp.errors import OAuthError
 from idp.requests import Pending
@@ -39,10 +38,10 @@ class Ask:
         handle = parse_query(request).get("request", "")
         pending, client, session = await self._open(request, handle)
         if session is None:
-            return _back(handle)
+            return resume(handle)
         question = await self._question(pending, client, session)
         if question is None:
-            return _back(handle)
+            return resume(handle)
         return self._page(request, handle, client, session, question, answers={}, errors={})
 
     async def answer(self, request: Request) -> Response:
@@ -50,14 +49,14 @@ class Ask:
         handle = form.get("request", "")
         pending, client, session = await self._open(request, handle)
         if session is None:
-            return _back(handle)
+            return resume(handle)
         context = self._context
         context.renderer.check_form(request, form, bound_to=session.digest)
         if form.get("stop"):
             return await self._stop(request, pending, client)
         question = await self._question(pending, client, session)
         if question is None:
-            return _back(handle)
+            return resume(handle)
         language = context.renderer.language(request)
         # What was shown must be what is recorded: if the question changed meanwhile, it is shown anew.
         if form.get("notice") != self._notice(question, language):
@@ -79,17 +78,15 @@ class Ask:
                 language=language,
             )
         except QuestionChanged:
-            return _back(handle)
+            return resume(handle)
         await context.database.write(lambda c: requests.mark_asked(c, pending, question.purpose))
-        return _back(handle)
+        return resume(handle)
 
     async def _open(self, request: Request, handle: str) -> tuple[Pending, Client, Session | None]:
-        context, now = self._context, self._context.now()
-        browser = context.browser_digest(request)
-        found = await context.database.read(lambda c: requests.resume(c, handle, browser, now))
+        found = await self._context.pending(request, handle)
         if found is None:
             raise Problem(400)
-        return *found, await context.session(request)
+        return *found, await self._context.session(request)
 
     async def _question(self, pending: Pending, client: Client, session: Session) -> Question | None:
         try:
@@ -138,7 +135,3 @@ class Ask:
 
     def _notice(self, question: Question, language: str) -> str:
         return question.notice_hash(language)
-
-
-def _back(handle: str) -> Response:
-    return RedirectResponse(f"{PATH_AUTHORIZE}?{urlencode({'resume': handle})}", 303)

@@ -26,6 +26,7 @@ class Pending:
     created_at: datetime
     expires_at: datetime
     asked: list[str]
+    confirmed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Family:
     created_at: datetime
     ended_at: datetime | None
     managed_grant: str | None = None
+    resource: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def pending(connection: Connection, digest: str, now: datetime) -> Pending | Non
         row.created_at,
         row.expires_at,
         row.asked or [],
+        row.confirmed,
     )
 
 
@@ -139,6 +142,12 @@ def mark_asked(connection: Connection, digest: str, asked: list[str]) -> None:
     connection.execute(update(authorization_request).where(table.digest == digest).values(asked=asked))
 
 
+def confirm(connection: Connection, digest: str, session_id: str) -> None:
+    """The citizen has said to go on as who is logged in in this session; in another one it is asked again."""
+    table = authorization_request.c
+    connection.execute(update(authorization_request).where(table.digest == digest).values(confirmed=session_id))
+
+
 def use_request(connection: Connection, digest: str, now: datetime) -> bool:
     """Once: the request ends in a response."""
     table = authorization_request.c
@@ -153,7 +162,7 @@ _FAMILY = (
 
 def add_family(connection: Connection, one: Family) -> None:
     row = {name: getattr(one, name) for name in _FAMILY}
-    connection.execute(insert(family), {**row, "created_at": one.created_at})
+    connection.execute(insert(family), {**row, "resource": list(one.resource), "created_at": one.created_at})
     link = {"session": one.session, "client_id": one.client_id, "created_at": one.created_at}
     where = (session_client.c.session == one.session, session_client.c.client_id == one.client_id)
     if connection.execute(select(session_client).where(*where)).first() is None:
@@ -285,4 +294,5 @@ def _family(row: Any) -> Family:
         row.created_at,
         row.ended_at,
         row.managed_grant,
+        tuple(row.resource),
     )

@@ -149,6 +149,7 @@ authorization_request = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
     Column("asked", Json),
+    Column("confirmed", ID),  # the session that the citizen goes on with
     Column("used_at", Instant),
 )
 family = Table(
@@ -161,6 +162,7 @@ family = Table(
     Column("scope", Text, nullable=False),
     Column("details", Json, nullable=False),
     Column("claims", Json, nullable=False),
+    Column("resource", Json, nullable=False),
     Column("acr", String(64), nullable=False),
     Column("amr", Json, nullable=False),
     Column("auth_time", Instant, nullable=False),

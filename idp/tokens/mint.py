@@ -6,6 +6,7 @@ Every access token has its row before it leaves: no record, no token.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from base.database import Connection
 from base.ids import digest, identifier, secret
 from base.settings import Settings
 from idp.clients import Client
-from idp.scopes import CONSENT_SCOPES, GRANT_SCOPES
+from idp.extensions import resource
 from idp.store import grants
 from idp.store.grants import Family
 from keys import jose
@@ -23,11 +24,6 @@ from keys.digest import b64encode
 from keys.ring import Ring
 
 AT_TYP, ID_TYP = "at+jwt", "JWT"
-CONSENT_API = "/consent/v1"
-USERINFO = "/oauth2/userinfo"
-GRANTS_API = "/oauth2/grants"
-APIS = {CONSENT_API: CONSENT_SCOPES, GRANTS_API: GRANT_SCOPES}
-"""Our APIs by address, with the scopes that are for them alone. All other scopes are for userinfo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +124,6 @@ class Minter:
         pseudonyms = self.ring.pseudonyms
         return pseudonyms.pairwise(pseudonyms.handle(citizen_id), client.agency)
 
-    def audience(self, scope: str, resource: str | None) -> str | None:
-        """The one API a token is for (RFC 8707), or None when the resource and the scopes do not go together."""
-        wanted = set(scope.split())
-        apis = [path for path, scopes in APIS.items() if wanted & set(scopes)] or [USERINFO]
-        address = self.settings.issuer + apis[0]
-        return address if len(apis) == 1 and resource in (None, address) else None
+    def audience(self, scope: str, form: Mapping[str, str], granted: Sequence[str] = ()) -> str:
+        """The one API that a token is for (RFC 8707), as `form` and the granted request name it. OAuthError invalid_target."""
+        return resource.audience(scope, self.settings.issuer, asked=resource.read(form), granted=granted)

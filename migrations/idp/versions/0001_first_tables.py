@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("created_at", base.database.types.Instant(), nullable=False),
         sa.Column("expires_at", base.database.types.Instant(), nullable=False),
         sa.Column("asked", base.database.types.Json(), nullable=True),
+        sa.Column("confirmed", sa.String(length=22), nullable=True),
         sa.Column("used_at", base.database.types.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_authorization_request")),
     )
@@ -146,6 +147,7 @@ def upgrade() -> None:
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("details", base.database.types.Json(), nullable=False),
         sa.Column("claims", base.database.types.Json(), nullable=False),
+        sa.Column("resource", base.database.types.Json(), nullable=False),
         sa.Column("acr", sa.String(length=64), nullable=False),
         sa.Column("amr", base.database.types.Json(), nullable=False),
         sa.Column("auth_time", base.database.types.Instant(), nullable=False),
