@@ -22,7 +22,19 @@ from idp import pages, revoking
 from idp.authenticators.passkey import RelyingParty
 from idp.clients.fetched import Fetched
 from idp.context import Context
-from idp.endpoints import authorize, discovery, grants, introspect, logout, par, population, register, token, userinfo
+from idp.endpoints import (
+    authorize,
+    device,
+    discovery,
+    grants,
+    introspect,
+    logout,
+    par,
+    population,
+    register,
+    token,
+    userinfo,
+)
 from idp.server import Server
 from idp.store import cleaning, people
 from idp.tokens.mint import Minter
@@ -61,6 +73,7 @@ class Provider:
             par,
             register,
             authorize,
+            device,
             grants,
             population,
             logout,

@@ -19,13 +19,7 @@ from idp.sessions import Session
 from idp.store.grants import Pending
 
 PATH_AUTHORIZE = "/oauth2/authorize"
-LOGIN, SELECT, ASK, DONE = "login", "select", "ask", "done"
-_KEPT = (
-    "response_type", "response_mode", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
-    "prompt", "max_age", "acr_values", "login_hint", "id_token_hint", "ui_locales", "claims", "authorization_details",
-    "resource", "dpop_jkt", "grant_id", "grant_management_action",
-)  # fmt: skip
-"""What of a request is read after it was checked; whatever else was sent is ignored, and not kept."""
+LOGIN, SELECT, CONFIRM, ASK, DONE = "login", "select", "confirm", "ask", "done"
 
 
 def verify_target(client: Client | None, form: Form) -> str:
@@ -41,17 +35,6 @@ def verify_target(client: Client | None, form: Form) -> str:
     if given is None or given not in client.redirect_uris:
         raise UnverifiedRequest("invalid_request")
     return given
-
-
-def completed(client: Client, form: Form) -> dict[str, str]:
-    """A checked request as it is kept: known parameters alone, and where it says nothing, what its client registered."""
-    metadata = client.metadata
-    defaults: dict[str, str] = {}
-    if metadata.get("default_max_age") is not None:
-        defaults["max_age"] = str(metadata["default_max_age"])
-    if metadata.get("default_acr_values"):
-        defaults["acr_values"] = " ".join(metadata["default_acr_values"])
-    return defaults | {name: form[name] for name in _KEPT if name in form}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +81,7 @@ def levels_asked(form: Form) -> tuple[tuple[str, ...], bool]:
 
 
 def next_step(pending: Pending, session: Session | None, *, is_meant: bool, has_question: bool, now: datetime) -> str:
-    """What comes next: LOGIN, SELECT, ASK or DONE. Pure; OAuthError when the request forbids the step that is needed.
+    """What comes next: a step. Pure; OAuthError when the request forbids the step that is needed.
 
     `is_meant`: whether the session is of the citizen that the client means (id_token_hint). A login after the request began satisfies `prompt=login` and `max_age`: each path ends.
     """
@@ -116,6 +99,9 @@ def next_step(pending: Pending, session: Session | None, *, is_meant: bool, has_
         return LOGIN
     if "select_account" in prompts and session.auth_time < pending.created_at and pending.confirmed != session.id:
         return SELECT
+    # What began elsewhere goes on only at the word of who is logged in: nobody else's code is confirmed unawares.
+    if pending.decoupled is not None and pending.confirmed != session.id:
+        return CONFIRM
     if has_question:
         if "none" in prompts:
             raise OAuthError("consent_required", "The citizen must answer.")

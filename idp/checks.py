@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from idp.clients import Client
+from idp.clients.rules import DEVICE as DEVICE_CODE
 from idp.errors import OAuthError
 from idp.extensions import grant_management, pkce, rar, resource
 from idp.scopes import OWN_SCOPES, known
@@ -55,6 +56,11 @@ def _response_type(asked: Asked) -> None:
 def _response_mode(asked: Asked) -> None:
     if asked.form.get("response_mode", "query") not in RESPONSE_MODES:
         raise OAuthError("invalid_request", f"response_mode must be one of {', '.join(RESPONSE_MODES)}.")
+
+
+def _device_grant(asked: Asked) -> None:
+    if not asked.client.check_grant_type(DEVICE_CODE):
+        raise OAuthError("unauthorized_client", "This client is not registered for the device grant.")
 
 
 def _request_objects(asked: Asked) -> None:
@@ -128,6 +134,7 @@ CHECKS: tuple[tuple[str, Callable[[Asked], None]], ...] = (
     ("A   ", _pushed),
     ("AP  ", _response_type),
     ("AP  ", _response_mode),
+    ("  D ", _device_grant),
     ("APD ", _request_objects),
     ("AP  ", _pkce),
     ("APDC", _scope),
@@ -149,6 +156,29 @@ def run(column: str, asked: Asked) -> None:
     for columns, check in CHECKS:
         if column in columns:
             check(asked)
+
+
+KEPT: tuple[tuple[str, tuple[str, ...]], ...] = (
+    #  authorize, par, device, ciba
+    ("APDC", ("scope", "acr_values", "ui_locales", "claims", "authorization_details", "resource")),
+    ("AP  ", ("response_type", "response_mode", "redirect_uri", "state", "nonce", "prompt", "login_hint")),
+    ("AP  ", ("code_challenge", "code_challenge_method", "dpop_jkt", "id_token_hint")),
+    ("APD ", ("max_age",)),
+    (" P  ", ("grant_id", "grant_management_action")),
+)
+"""What of a request is read after it was checked; whatever else was sent is ignored, and not kept."""
+
+
+def completed(column: str, client: Client, form: Form) -> dict[str, str]:
+    """A checked request as it is kept: where it says nothing, with what its client registered."""
+    metadata = client.metadata
+    defaults: dict[str, str] = {}
+    if metadata.get("default_max_age") is not None:
+        defaults["max_age"] = str(metadata["default_max_age"])
+    if metadata.get("default_acr_values"):
+        defaults["acr_values"] = " ".join(metadata["default_acr_values"])
+    names = [name for columns, names in KEPT if column in columns for name in names]
+    return defaults | {name: form[name] for name in names if name in form}
 
 
 def read_claims(text: str | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Stored authorization requests, pushed or not: under a handle of which only the digest is kept."""
+"""Authorization requests while a browser is in the middle of them: under a handle of which only the digest is kept."""
 
 from __future__ import annotations
 
@@ -8,16 +8,31 @@ from datetime import datetime, timedelta
 from base.database import Connection
 from base.ids import digest, identifier, secret
 from base.settings import Settings
-from idp.authorization import completed
+from idp import checks, decoupled
 from idp.checks import read_claims
 from idp.clients import Client
+from idp.decoupled import Decoupled
 from idp.extensions import grant_management, rar, resource
 from idp.scopes import known
 from idp.sessions import Session
 from idp.store import clients, grants
 from idp.store.grants import Code, Family, Pending
 
-__all__ = ["URN", "Pending", "confirm", "end", "find_client", "grant", "keep", "mark_asked", "open_pushed", "resume"]
+__all__ = [
+    "URN",
+    "Pending",
+    "allow",
+    "confirm",
+    "end",
+    "find_client",
+    "grant",
+    "keep",
+    "mark_asked",
+    "open_decoupled",
+    "open_pushed",
+    "refuse",
+    "resume",
+]
 
 URN = "urn:ietf:params:oauth:request_uri:"
 
@@ -42,7 +57,7 @@ def keep(
     row = {
         "digest": digest(handle),
         "client_id": client.client_id,
-        "parameters": completed(client, form),
+        "parameters": checks.completed(checks.PAR if pushed else checks.AUTHORIZE, client, form),
         "pushed": pushed,
         "browser": browser,
         "jkt": jkt,
@@ -70,10 +85,29 @@ def open_pushed(
     return grants.bind_request(connection, found.digest, browser, expires_at)
 
 
+def open_decoupled(connection: Connection, one: Decoupled, user_code: str | None, browser: str, now: datetime) -> str:
+    """A browser comes to answer what began elsewhere; answers its handle. `user_code`: what was typed there, to show."""
+    handle = secret()
+    row = {
+        "digest": digest(handle),
+        "client_id": one.client_id,
+        "parameters": {**one.parameters, **({"user_code": user_code} if user_code else {})},
+        "pushed": False,
+        "browser": browser,
+        "decoupled": one.digest,
+        "created_at": now,
+        "expires_at": one.expires_at,
+    }
+    grants.add_request(connection, row)
+    return handle
+
+
 def resume(connection: Connection, handle: str, browser: str | None, now: datetime) -> tuple[Pending, Client] | None:
     """A pending request of this browser, with its client."""
     found = grants.pending(connection, digest(handle), now)
     if found is None or browser is None or found.browser != browser:
+        return None
+    if found.decoupled is not None and not found.decoupled.is_open(now):
         return None
     client = clients.find(connection, found.client_id)
     return (found, client) if client is not None and client.active else None
@@ -105,7 +139,39 @@ def grant(
     if not grants.use_request(connection, pending.digest, now):
         return None
     form = pending.parameters
-    family = Family(
+    family = grant_management.applied(connection, _family(pending, client, session, now), form)
+    code = secret()
+    grants.add_family(connection, family)
+    one = Code(
+        family.id,
+        client.client_id,
+        redirect_uri,
+        "redirect_uri" in form,
+        form.get("nonce"),
+        form.get("code_challenge", ""),
+        pending.jkt or form.get("dpop_jkt"),
+    )
+    grants.add_code(connection, digest(code), one, now + timedelta(seconds=settings.code_s))
+    return code
+
+
+def allow(connection: Connection, pending: Pending, client: Client, session: Session, now: datetime) -> bool:
+    """The citizen says yes to what began elsewhere; False when it was answered before: of two tabs, one counts."""
+    assert pending.decoupled is not None
+    return grants.use_request(connection, pending.digest, now) and decoupled.allow(
+        connection, pending.decoupled, _family(pending, client, session, now), now
+    )
+
+
+def refuse(connection: Connection, pending: Pending, now: datetime) -> bool:
+    """The citizen says no to what began elsewhere."""
+    assert pending.decoupled is not None
+    return grants.use_request(connection, pending.digest, now) and decoupled.refuse(connection, pending.decoupled, now)
+
+
+def _family(pending: Pending, client: Client, session: Session, now: datetime) -> Family:
+    form = pending.parameters
+    return Family(
         identifier(),
         client.client_id,
         session.citizen_id,
@@ -120,17 +186,3 @@ def grant(
         None,
         resource=resource.read(form),
     )
-    family = grant_management.applied(connection, family, form)
-    code = secret()
-    grants.add_family(connection, family)
-    one = Code(
-        family.id,
-        client.client_id,
-        redirect_uri,
-        "redirect_uri" in form,
-        form.get("nonce"),
-        form.get("code_challenge", ""),
-        pending.jkt or form.get("dpop_jkt"),
-    )
-    grants.add_code(connection, digest(code), one, now + timedelta(seconds=settings.code_s))
-    return code

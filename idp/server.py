@@ -16,11 +16,12 @@ from idp.clients.fetched import MissingKey
 from idp.errors import OAuthError
 from idp.grants.authorization_code import AuthorizationCode
 from idp.grants.client_credentials import ClientCredentials
+from idp.grants.device_code import DeviceCode
 from idp.grants.refresh_token import RefreshToken
 from idp.unit import Request, Unit
 
 TOKEN_PATH = "/oauth2/token"
-GRANTS = (AuthorizationCode, RefreshToken, ClientCredentials)
+GRANTS = (AuthorizationCode, RefreshToken, ClientCredentials, DeviceCode)
 
 Answer = tuple[int, dict[str, Any]]
 """Status and JSON body."""

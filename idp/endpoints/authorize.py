@@ -17,21 +17,17 @@ from base.database import Connection
 from base.forms import parse_query, read_form
 from base.ids import digest
 from base.problems import Problem
-from consent.interface import ConsentError, Question
-from idp import authorization, checks, managing_grants, requests
-from idp.authorization import DONE, LOGIN, Wanted
+from idp import authorization, checks, requests
+from idp.authorization import DONE, LOGIN
 from idp.checks import Asked
 from idp.clients import Client
 from idp.clients.fetched import MissingKey
 from idp.context import Context
-from idp.endpoints.responses import refuse, respond
+from idp.endpoints import ending, steps
+from idp.endpoints.responses import refuse
 from idp.errors import OAuthError, UnverifiedRequest
-from idp.extensions import grant_management, jar, resource
+from idp.extensions import jar, resource
 from idp.extensions.resource import REPEATABLE
-from idp.requests import Pending
-from idp.sessions import Session
-from idp.tokens import read
-from keys.errors import InvalidToken
 
 PATH = authorization.PATH_AUTHORIZE
 
@@ -110,55 +106,23 @@ class Authorize:
             return jar.opened(again or client, sent, issuer=context.issuer, now=now)
 
     async def _resume(self, request: Request, handle: str) -> Response:
-        context, now = self._context, self._context.now()
+        context = self._context
         found = await context.pending(request, handle)
         if found is None:
             raise Problem(400)
         pending, client = found
-        target = authorization.verify_target(client, pending.parameters)
         session = await context.session(request)
         try:
-            step = await self._step(pending, client, session)
+            step = await steps.step(context, pending, client, session)
             if step == DONE and session is not None:
-                return await self._grant(request, pending, client, target, session)
+                return await ending.granted(context, request, pending, client, session)
         except OAuthError as error:
-            if not await context.database.write(lambda c: requests.end(c, pending, now)):
-                raise Problem(400) from None
-            return refuse(context, request, client, target, pending.parameters, error)
+            return await ending.refused(context, request, pending, client, session, error)
         if step == LOGIN:
             response = RedirectResponse(f"/login?{urlencode({'request': handle})}", 303)
             context.renderer.prefer(request, response, pending.parameters.get("ui_locales", ""))
             return response
         return RedirectResponse(f"/{step}?{urlencode({'request': handle})}", 303)
-
-    async def _step(self, pending: Pending, client: Client, session: Session | None) -> str:
-        question, meant = None, True
-        if session is not None:
-            meant = self._is_meant(pending, client, session) and await self._owns_grant(pending, session)
-            question = await open_question(self._context, pending, client, session) if meant else None
-        return authorization.next_step(
-            pending, session, is_meant=meant, has_question=question is not None, now=self._context.now()
-        )
-
-    def _is_meant(self, pending: Pending, client: Client, session: Session) -> bool:
-        """Whether this is the citizen whom the client's hint, or its demand for a `sub`, means."""
-        context, form = self._context, pending.parameters
-        demanded = (checks.read_claims(form.get("claims")).get("id_token", {}).get("sub") or {}).get("value")
-        subs = {str(demanded)} if demanded is not None else set()
-        if "id_token_hint" in form:
-            try:
-                hint = read.hint(context.ring, form["id_token_hint"], issuer=context.issuer, now=context.now())
-            except InvalidToken:
-                return False
-            subs.add(hint["sub"] if hint["aud"] == client.client_id else "")
-        return subs <= {context.minter.sub(session.citizen_id, client)}
-
-    async def _owns_grant(self, pending: Pending, session: Session) -> bool:
-        """A grant is amended by the citizen who gave it."""
-        found = await self._context.database.read(
-            lambda c: grant_management.named(c, pending.client_id, pending.parameters)
-        )
-        return found is None or found.citizen == session.citizen_id
 
     def _refused(
         self, request: Request, client: Client | None, target: str | None, form: Mapping[str, str], error: OAuthError
@@ -170,36 +134,3 @@ class Authorize:
         except UnverifiedRequest:
             raise Problem(400) from None
         return refuse(self._context, request, client, target, form, error)
-
-    async def _grant(
-        self, request: Request, pending: Pending, client: Client, target: str, session: Session
-    ) -> Response:
-        context, now = self._context, self._context.now()
-        handle = context.ring.pseudonyms.handle(session.citizen_id)
-        # The registry must know whom this agency means before the agency does.
-        await context.registry.meet(citizen=handle, agency=client.agency)
-        await managing_grants.replaced(context, pending, client)
-        code = await context.database.write(
-            lambda c: requests.grant(c, pending, client, target, session, context.settings, now)
-        )
-        if code is None:
-            raise Problem(400)
-        return respond(context, request, client, target, pending.parameters, {"code": code})
-
-
-async def open_question(context: Context, pending: Pending, client: Client, session: Session) -> Question | None:
-    """The next question of the registry for this request. OAuthError when what is asked in so many words cannot be."""
-    wanted: Wanted = authorization.wanted(client, pending.parameters)
-    if not wanted.uses:
-        return None
-    citizen = context.ring.pseudonyms.handle(session.citizen_id)
-    anew = "consent" in pending.parameters.get("prompt", "").split()
-    try:
-        return await context.registry.question(
-            citizen=citizen, agency=client.agency, requests=wanted.uses, answered=pending.asked, anew=anew
-        )
-    except ConsentError as error:
-        if wanted.details:
-            raise OAuthError("invalid_authorization_details", f"{error}.".capitalize()) from error
-        # Plain claims are best effort: without a purpose that covers them they are simply not released.
-        return None

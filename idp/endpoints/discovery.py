@@ -12,7 +12,7 @@ from idp.authenticators.levels import HIGH, LEVELS
 from idp.checks import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
 from idp.context import Context
-from idp.endpoints import authorize, introspect, par, register, responses
+from idp.endpoints import authorize, device, introspect, par, register, responses
 from idp.extensions import grant_management, rar
 from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
 from idp.scopes import GRANTS_API, SCOPES, USERINFO
@@ -47,6 +47,7 @@ def document(issuer: str) -> dict[str, Any]:
         "userinfo_endpoint": issuer + USERINFO,
         "jwks_uri": issuer + JWKS,
         "pushed_authorization_request_endpoint": issuer + par.PATH,
+        "device_authorization_endpoint": issuer + device.PATH,
         "introspection_endpoint": issuer + introspect.INTROSPECT,
         "revocation_endpoint": issuer + introspect.REVOKE,
         "registration_endpoint": issuer + register.PATH,

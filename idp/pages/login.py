@@ -146,7 +146,7 @@ class Login:
         self, request: Request, form: Mapping[str, str], browser: str, *, errors: dict[str, str], status: int = 200
     ) -> Response:
         language = self._context.renderer.language(request)
-        agency, hint = await self._agency(form.get("request", ""), browser, language)
+        agency, hint, elsewhere = await self._agency(form.get("request", ""), browser, language)
         _ = self._context.renderer.translator(request)
         return self._context.renderer.page(
             request,
@@ -158,6 +158,7 @@ class Login:
             here=_here(form),
             username=form.get("username", hint),
             agency=agency,
+            elsewhere=elsewhere,
             **_going(form),
         )
 
@@ -184,15 +185,17 @@ class Login:
             **_going(form),
         )
 
-    async def _agency(self, handle: str, browser: str, language: str) -> tuple[str, str]:
-        """The name of who sent the citizen here, as the register of clients has it in this language, and the user name it expects."""
+    async def _agency(self, handle: str, browser: str, language: str) -> tuple[str, str, bool]:
+        """The name, in this language, of who sent the citizen here; the user name it expects; whether it began elsewhere."""
         if not _HANDLE.match(handle):
-            return "", ""
+            return "", "", False
         now, key = self._context.now(), digest(browser)
         found = await self._context.database.read(lambda c: requests.resume(c, handle, key, now))
         if found is None:
-            return "", ""
-        return found[1].shown_name(language), found[0].parameters.get("login_hint", "")[:200]
+            return "", "", False
+        pending, client = found
+        hint = pending.parameters.get("login_hint", "")[:200]
+        return client.shown_name(language), hint, pending.decoupled is not None
 
     def _enter(self, form: Mapping[str, str], value: str) -> Response:
         response = RedirectResponse(_onward(form), 303)

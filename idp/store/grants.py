@@ -10,6 +10,8 @@ from sqlalchemy import bindparam, insert, select, update
 
 from base.binding import Binding, binding_of
 from base.database import Connection
+from idp.store import decoupled
+from idp.store.decoupled import Decoupled
 from idp.store.tables import access_token, authorization_request, code, family, refresh_token, session_client
 
 
@@ -27,6 +29,7 @@ class Pending:
     expires_at: datetime
     asked: list[str]
     confirmed: str | None = None
+    decoupled: Decoupled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ def pending(connection: Connection, digest: str, now: datetime) -> Pending | Non
         row.expires_at,
         row.asked or [],
         row.confirmed,
+        decoupled.find(connection, row.decoupled) if row.decoupled is not None else None,
     )
 
 

@@ -9,10 +9,15 @@ import pytest
 from idp import checks
 from idp.checks import AUTHORIZE, CHECKS, CIBA, DEVICE, PAR, Asked
 from idp.clients import Client
+from idp.clients.rules import DEVICE as DEVICE_CODE
 from idp.errors import OAuthError
 
 ISSUER = "https://regie.example"
-METADATA = {"scope": "openid profile consent:check", "grant_types": ["authorization_code"], "client_name": "one"}
+METADATA = {
+    "scope": "openid profile consent:check",
+    "grant_types": ["authorization_code", DEVICE_CODE],
+    "client_name": "one",
+}
 GOOD = {
     "response_type": "code",
     "scope": "openid",

@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("expires_at", base.database.types.Instant(), nullable=False),
         sa.Column("asked", base.database.types.Json(), nullable=True),
         sa.Column("confirmed", sa.String(length=22), nullable=True),
+        sa.Column("decoupled", sa.String(length=43), nullable=True),
         sa.Column("used_at", base.database.types.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_authorization_request")),
     )
@@ -137,6 +138,29 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("counter", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_counter_changed_at"), ["changed_at"], unique=False)
+
+    op.create_table(
+        "decoupled",
+        sa.Column("digest", sa.String(length=43), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("parameters", base.database.types.Json(), nullable=False),
+        sa.Column("user_code", sa.String(length=43), nullable=True),
+        sa.Column("citizen", sa.String(length=43), nullable=True),
+        sa.Column("ping", sa.LargeBinary(), nullable=True),
+        sa.Column("jkt", sa.String(length=43), nullable=True),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("family", sa.String(length=22), nullable=True),
+        sa.Column("interval_s", sa.Integer(), nullable=False),
+        sa.Column("polled_at", base.database.types.Instant(), nullable=True),
+        sa.Column("created_at", base.database.types.Instant(), nullable=False),
+        sa.Column("expires_at", base.database.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_decoupled")),
+        sa.UniqueConstraint("user_code", name=op.f("uq_decoupled_user_code")),
+    )
+    with op.batch_alter_table("decoupled", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_decoupled_citizen"), ["citizen"], unique=False)
+        batch_op.create_index(batch_op.f("ix_decoupled_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
         "family",
@@ -356,6 +380,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_family_citizen"))
 
     op.drop_table("family")
+    with op.batch_alter_table("decoupled", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_decoupled_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_decoupled_citizen"))
+
+    op.drop_table("decoupled")
     with op.batch_alter_table("counter", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_counter_changed_at"))
 
