@@ -177,6 +177,10 @@ class Door(Protocol):
         """The agency needs what it was given for these purposes no more: those consents end, as its own doing."""
         ...
 
+    async def whom(self, *, agency: str, sub: str) -> str | None:
+        """The citizen whom this agency means by a `sub`: someone who logged in there. None for any other text."""
+        ...
+
     async def meet(self, *, citizen: str, agency: str) -> None:
         """A citizen logs in at an agency: from now on its `sub` can be translated."""
         ...

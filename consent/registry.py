@@ -115,6 +115,9 @@ class Registry:
             )
         )
 
+    async def whom(self, *, agency: str, sub: str) -> str | None:
+        return await self.database.read(lambda c: subjects.find(c, agency, sub))
+
     async def meet(self, *, citizen: str, agency: str) -> None:
         sub = self._sub(citizen, agency)
         if await self.database.read(lambda c: subjects.find(c, agency, sub)) is None:

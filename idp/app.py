@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,17 +14,19 @@ from base.database import Connection, Database
 from base.database.cleaning import Cleaner
 from base.fetch import Fetch
 from base.limits import Slots
+from base.outbox import Handler, Worker
 from base.people import LoggedIn
 from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent.interface import Door
-from idp import pages, revoking
+from idp import pages, pings, revoking
 from idp.authenticators.passkey import RelyingParty
 from idp.clients.fetched import Fetched
 from idp.context import Context
 from idp.endpoints import (
     authorize,
+    ciba,
     device,
     discovery,
     grants,
@@ -35,6 +38,7 @@ from idp.endpoints import (
     token,
     userinfo,
 )
+from idp.pings import PingDelivery
 from idp.server import Server
 from idp.store import cleaning, people
 from idp.tokens.mint import Minter
@@ -74,6 +78,7 @@ class Provider:
             register,
             authorize,
             device,
+            ciba,
             grants,
             population,
             logout,
@@ -88,6 +93,12 @@ class Provider:
         """Forgets what has expired, every minute."""
         context = self.context
         return Cleaner(context.database, cleaning.rules(context.settings), context.clock)
+
+    def worker(self, handlers: Mapping[str, Handler]) -> Worker:
+        """Delivers what the provider has to tell: clients of answers, the rest by `handlers`."""
+        context = self.context
+        ping = PingDelivery(context.database, context.ring, context.fetch, context.clock)
+        return Worker(context.database, {pings.KIND: ping, **handlers}, context.clock)
 
     async def current(self, request: Any) -> LoggedIn | None:
         """Who is logged in, as the registry's pages may know it (base.people.CitizenSessions)."""

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from idp.clients import Client
-from idp.clients.rules import DEVICE as DEVICE_CODE
+from idp.clients.rules import CIBA as CIBA_GRANT
+from idp.clients.rules import DEVICE as DEVICE_GRANT
 from idp.errors import OAuthError
-from idp.extensions import grant_management, pkce, rar, resource
+from idp.extensions import ciba, grant_management, pkce, rar, resource
 from idp.scopes import OWN_SCOPES, known
 
 Form = Mapping[str, str]
@@ -59,8 +60,13 @@ def _response_mode(asked: Asked) -> None:
 
 
 def _device_grant(asked: Asked) -> None:
-    if not asked.client.check_grant_type(DEVICE_CODE):
+    if not asked.client.check_grant_type(DEVICE_GRANT):
         raise OAuthError("unauthorized_client", "This client is not registered for the device grant.")
+
+
+def _ciba_grant(asked: Asked) -> None:
+    if not asked.client.check_grant_type(CIBA_GRANT):
+        raise OAuthError("unauthorized_client", "This client is not registered for the CIBA grant.")
 
 
 def _request_objects(asked: Asked) -> None:
@@ -82,6 +88,11 @@ def _scope(asked: Asked) -> None:
     wanted = set(known(scope).split()) if len(scope) <= MAX_SCOPE else set()
     if not wanted or not wanted <= asked.client.scopes or wanted & set(OWN_SCOPES):
         raise OAuthError("invalid_scope", "No known scope is asked, or one that is not registered for this client.")
+
+
+def _openid(asked: Asked) -> None:
+    if "openid" not in asked.form.get("scope", "").split():
+        raise OAuthError("invalid_scope", "The scope must contain openid (CIBA section 7.1).")
 
 
 def _nonce(asked: Asked) -> None:
@@ -125,6 +136,22 @@ def _grant_management(asked: Asked) -> None:
     grant_management.check(asked.form)
 
 
+def _hints(asked: Asked) -> None:
+    ciba.check_hints(asked.form)
+
+
+def _binding_message(asked: Asked) -> None:
+    ciba.check_message(asked.client, asked.form)
+
+
+def _requested_expiry(asked: Asked) -> None:
+    ciba.check_expiry(asked.form)
+
+
+def _client_notification_token(asked: Asked) -> None:
+    ciba.check_notification(asked.client, asked.form)
+
+
 def _resource(asked: Asked) -> None:
     resource.check(asked.form, asked.form.get("scope", ""), asked.issuer)
 
@@ -135,9 +162,11 @@ CHECKS: tuple[tuple[str, Callable[[Asked], None]], ...] = (
     ("AP  ", _response_type),
     ("AP  ", _response_mode),
     ("  D ", _device_grant),
-    ("APD ", _request_objects),
+    ("   C", _ciba_grant),
+    ("APDC", _request_objects),
     ("AP  ", _pkce),
     ("APDC", _scope),
+    ("   C", _openid),
     ("AP  ", _nonce),
     ("APDC", _lengths),
     ("AP  ", _dpop_jkt),
@@ -147,6 +176,10 @@ CHECKS: tuple[tuple[str, Callable[[Asked], None]], ...] = (
     ("APDC", _claims),
     ("APDC", _resource),
     (" P  ", _grant_management),
+    ("   C", _hints),
+    ("   C", _binding_message),
+    ("   C", _requested_expiry),
+    ("   C", _client_notification_token),
 )
 """In this order; each raises OAuthError with the code of its standard."""
 
@@ -165,6 +198,7 @@ KEPT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("AP  ", ("code_challenge", "code_challenge_method", "dpop_jkt", "id_token_hint")),
     ("APD ", ("max_age",)),
     (" P  ", ("grant_id", "grant_management_action")),
+    ("   C", ("binding_message",)),
 )
 """What of a request is read after it was checked; whatever else was sent is ignored, and not kept."""
 

@@ -17,16 +17,29 @@ from base.binding import JKT
 from base.database import Connection
 from base.ids import digest, secret
 from base.settings import Settings
-from idp import checks
+from idp import checks, pings
 from idp.clients import Client
 from idp.errors import OAuthError
-from idp.store import decoupled, grants
+from idp.extensions import ciba
+from idp.store import clients, decoupled, grants
 from idp.store.decoupled import CIBA, DEVICE, REFUSED, TAKEN, WAITING, Decoupled
 from idp.store.grants import Family
 from idp.unit import Unit
 from keys.ring import Ring
 
-__all__ = ["CIBA", "DEVICE", "Decoupled", "begin_device", "by_user_code", "refuse", "take", "typed"]
+__all__ = [
+    "CIBA",
+    "DEVICE",
+    "Decoupled",
+    "allow",
+    "begin_ciba",
+    "begin_device",
+    "by_user_code",
+    "refuse",
+    "take",
+    "typed",
+    "waiting_for",
+]
 
 INTERVAL_S, SLOWER_S, MOST_S = 5, 5, 60
 """How long a client waits between polls; each poll that comes too soon makes it longer (RFC 8628 section 3.5)."""
@@ -36,6 +49,8 @@ LETTERS = "BCDFGHJKLMNPQRSTVWXZ347"
 """No vowels, so that no word appears, and nothing that is taken for another: 8 of these 23 are 36 bits (section 6.1)."""
 LENGTH = 8
 _TRIES = 5
+MOST_WAITING = 5
+"""Requests of one client that wait for one citizen: more would be a way to wear him down."""
 _LONGEST = 100
 
 
@@ -72,6 +87,52 @@ def begin_device(
     raise RuntimeError("there is no free user code")
 
 
+def begin_ciba(
+    connection: Connection,
+    ring: Ring,
+    client: Client,
+    form: Mapping[str, str],
+    *,
+    citizen: str,
+    jkt: str | None,
+    settings: Settings,
+    now: datetime,
+) -> tuple[str, int] | OAuthError:
+    """A checked CIBA request to a citizen (the registry's handle); answers auth_req_id and expires_in (section 7.3).
+
+    A citizen who is suspended or gone is asked like any other, and does not answer.
+    """
+    if decoupled.count_waiting(connection, citizen, client.client_id, now) >= MOST_WAITING:
+        return OAuthError("access_denied", "Too many requests of this client wait for this citizen.", status=403)
+    auth_req_id, life_s = secret(), min(settings.decoupled_s, int(form.get("requested_expiry", settings.decoupled_s)))
+    key = digest(auth_req_id)
+    told = None
+    if ciba.delivery(client) == ciba.PING:
+        told = pings.seal(ring, key, auth_req_id, form["client_notification_token"])
+    one = Decoupled(
+        key,
+        CIBA,
+        client.client_id,
+        checks.completed(checks.CIBA, client, form),
+        citizen,
+        told,
+        jkt,
+        WAITING,
+        INTERVAL_S,
+        None,
+        now,
+        now + timedelta(seconds=life_s),
+    )
+    decoupled.add(connection, one, user_code=None)
+    return auth_req_id, life_s
+
+
+def waiting_for(connection: Connection, citizen: str, now: datetime) -> list[tuple[Decoupled, Client]]:
+    """What a citizen is asked at this moment, the newest first, with who asks."""
+    found = [(one, clients.find(connection, one.client_id)) for one in decoupled.waiting_for(connection, citizen, now)]
+    return [(one, client) for one, client in found if client is not None and client.active]
+
+
 def shown(user_code: str) -> str:
     """As it stands on the device: two halves are read more easily."""
     return f"{user_code[: LENGTH // 2]}-{user_code[LENGTH // 2 :]}"
@@ -93,11 +154,16 @@ def allow(connection: Connection, one: Decoupled, family: Family, now: datetime)
     if not decoupled.settle(connection, one.digest, decoupled.ALLOWED, family.id, now):
         return False
     grants.add_family(connection, family)
+    pings.enqueue(connection, one, now)
     return True
 
 
 def refuse(connection: Connection, one: Decoupled, now: datetime) -> bool:
-    return decoupled.settle(connection, one.digest, REFUSED, None, now)
+    """The citizen says no; False when it was answered before, or too late."""
+    if not decoupled.settle(connection, one.digest, REFUSED, None, now):
+        return False
+    pings.enqueue(connection, one, now)
+    return True
 
 
 def take(unit: Unit, client: Client, kind: str, value: str) -> Family:

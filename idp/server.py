@@ -15,13 +15,14 @@ from idp.clients.authenticate import authenticate
 from idp.clients.fetched import MissingKey
 from idp.errors import OAuthError
 from idp.grants.authorization_code import AuthorizationCode
+from idp.grants.ciba import Ciba
 from idp.grants.client_credentials import ClientCredentials
 from idp.grants.device_code import DeviceCode
 from idp.grants.refresh_token import RefreshToken
 from idp.unit import Request, Unit
 
 TOKEN_PATH = "/oauth2/token"
-GRANTS = (AuthorizationCode, RefreshToken, ClientCredentials, DeviceCode)
+GRANTS = (AuthorizationCode, RefreshToken, ClientCredentials, DeviceCode, Ciba)
 
 Answer = tuple[int, dict[str, Any]]
 """Status and JSON body."""

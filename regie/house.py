@@ -85,8 +85,8 @@ class House:
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         told = dict.fromkeys(("consent.given", "consent.refused"), _told)
         worker = self.consent.worker({**told, "consent.withdrawn": self._withdrawn})
-        cleaner = self.provider.cleaner()
-        for one in (worker, cleaner):
+        parts = (worker, self.provider.worker({}), self.provider.cleaner())
+        for one in parts:
             one.start()
         # Imported here: the commands know the house.
         from regie import admin  # noqa: PLC0415
@@ -97,7 +97,7 @@ class House:
         finally:
             if server is not None:
                 server.close()
-            for one in (worker, cleaner):
+            for one in parts:
                 await one.stop()
             self.close()
 

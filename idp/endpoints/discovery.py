@@ -12,8 +12,9 @@ from idp.authenticators.levels import HIGH, LEVELS
 from idp.checks import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
 from idp.context import Context
-from idp.endpoints import authorize, device, introspect, par, register, responses
+from idp.endpoints import authorize, ciba, device, introspect, par, register, responses
 from idp.extensions import grant_management, rar
+from idp.extensions.ciba import PING, POLL
 from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
 from idp.scopes import GRANTS_API, SCOPES, USERINFO
 from idp.server import GRANTS, TOKEN_PATH
@@ -48,6 +49,10 @@ def document(issuer: str) -> dict[str, Any]:
         "jwks_uri": issuer + JWKS,
         "pushed_authorization_request_endpoint": issuer + par.PATH,
         "device_authorization_endpoint": issuer + device.PATH,
+        "backchannel_authentication_endpoint": issuer + ciba.PATH,
+        "backchannel_token_delivery_modes_supported": [POLL, PING],
+        "backchannel_authentication_request_signing_alg_values_supported": signing,
+        "backchannel_user_code_parameter_supported": False,
         "introspection_endpoint": issuer + introspect.INTROSPECT,
         "revocation_endpoint": issuer + introspect.REVOKE,
         "registration_endpoint": issuer + register.PATH,

@@ -51,6 +51,11 @@ def opened(client: Client, form: Mapping[str, str], *, issuer: str, now: datetim
         raise _invalid()
     if claims.get("iss") not in (None, client.client_id) or "sub" in claims:
         raise _invalid()
+    return parameters(claims)
+
+
+def parameters(claims: Mapping[str, Any]) -> dict[str, str]:
+    """What a verified object asks, as a form would. OAuthError invalid_request_object."""
     return {name: _text(name, value) for name, value in claims.items() if name not in _OF_THE_TOKEN}
 
 

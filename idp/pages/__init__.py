@@ -5,15 +5,10 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from idp.context import Context
-from idp.pages import ask, confirm, device, login, security, select
+from idp.pages import ask, asked, confirm, device, login, security, select
+
+PAGES = (login, ask, select, confirm, device, asked, security)
 
 
 def routes(context: Context) -> list[Route]:
-    return [
-        *login.routes(context),
-        *ask.routes(context),
-        *select.routes(context),
-        *confirm.routes(context),
-        *device.routes(context),
-        *security.routes(context),
-    ]
+    return [route for page in PAGES for route in page.routes(context)]
