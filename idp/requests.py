@@ -85,7 +85,7 @@ def open_pushed(
     return grants.bind_request(connection, found.digest, browser, expires_at)
 
 
-def open_decoupled(connection: Connection, one: Decoupled, user_code: str | None, browser: str, now: datetime) -> str:
+def open_decoupled(connection: Connection, one: Decoupled, user_code: str | None, browser: str) -> str:
     """A browser comes to answer what began elsewhere; answers its handle. `user_code`: what was typed there, to show."""
     handle = secret()
     row = {
@@ -95,7 +95,8 @@ def open_decoupled(connection: Connection, one: Decoupled, user_code: str | None
         "pushed": False,
         "browser": browser,
         "decoupled": one.digest,
-        "created_at": now,
+        # A login since it began counts as one for it.
+        "created_at": one.created_at,
         "expires_at": one.expires_at,
     }
     grants.add_request(connection, row)

@@ -43,7 +43,7 @@ class Requests:
 
     async def open(self, request: Request) -> Response:
         """Look at one: from here it goes on as a request of this browser."""
-        context, now = self._context, self._context.now()
+        context = self._context
         form = await read_form(request)
         session = await context.session(request)
         if session is None:
@@ -55,7 +55,7 @@ class Requests:
             # Answered elsewhere, or too late: the list says what is left.
             return RedirectResponse(PATH, 303)
         browser = context.browser(request)
-        handle = await context.database.write(lambda c: requests.open_decoupled(c, found, None, digest(browser), now))
+        handle = await context.database.write(lambda c: requests.open_decoupled(c, found, None, digest(browser)))
         return context.keep_browser(resume(handle), browser)
 
     async def _waiting(self, session: Session) -> list[tuple[Decoupled, Client]]:

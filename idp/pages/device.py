@@ -60,7 +60,7 @@ class Device:
             if found is None:
                 guesses.guessed_wrong(connection, counted, now)
                 return True
-            return requests.open_decoupled(connection, found, code, digest(browser), now)
+            return requests.open_decoupled(connection, found, code, digest(browser))
 
         done = await context.database.write(unit)
         if isinstance(done, str):
