@@ -149,6 +149,18 @@ class Redeemed:
     redeemed_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What the registry says to an agency that wants to deal with another about a citizen; it is in the citizen's history.
+
+    `permit`: its id, when allowed. `data`: the kinds that it was asked for.
+    """
+
+    permit: str | None
+    reason: str
+    data: tuple[str, ...]
+
+
 class Door(Protocol):
     async def question(
         self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse], answered: Collection[str], anew: bool
@@ -191,6 +203,14 @@ class Door(Protocol):
         """What the provider itself may release now. The use, or the denied attempt, is recorded first.
 
         `purpose` None: the client has none, so nothing is released.
+        """
+        ...
+
+    async def exchange(self, *, citizen: str, agency: str, use: PersonalDataUse, target: str) -> Exchanged:
+        """Whether `agency` may now be told who a citizen is at `target`, which is the source of what `use` needs.
+
+        A recorded use, or a recorded denied attempt; no data is released by it. From then on `target` and its `sub`
+        can be translated.
         """
         ...
 

@@ -14,8 +14,8 @@ from idp.endpoints import answers
 from idp.errors import OAuthError
 from idp.extensions import resource
 from idp.server import TOKEN_PATH, Answer
+from idp.unit import Asks, Unit
 from idp.unit import Request as OAuth2Request
-from idp.unit import Unit
 
 
 def routes(context: Context) -> list[Route]:
@@ -25,17 +25,24 @@ def routes(context: Context) -> list[Route]:
         form = resource.joined(await read_form(request, repeatable=resource.REPEATABLE))
         now = context.now()
 
+        def work(connection: Connection, jkt: str | None) -> Unit:
+            binding = Binding(JKT, jkt) if jkt is not None else None
+            return Unit(connection, context.settings, context.minter, now, answers.presented(request, form), binding)
+
         def unit(connection: Connection) -> Answer:
             jkt = answers.claim(connection, proof, now)
-            binding = Binding(JKT, jkt) if jkt is not None else None
-            work = Unit(connection, context.settings, context.minter, now, answers.presented(request, form), binding)
-            return context.server.token(OAuth2Request("POST", url, request.headers, form, work))
+            return context.server.token(OAuth2Request("POST", url, request.headers, form, work(connection, jkt)))
 
         try:
             proof = answers.proof_of(request, url, now)
             status, body = await context.write(unit)
+            if isinstance(body, Asks):
+                asked, jkt = body, proof.jkt if proof is not None else None
+                said = await asked.ask(context.registry)
+                status, body = await context.database.write(lambda c: context.server.finish(asked, work(c, jkt), said))
         except OAuthError as error:
             return answers.refused(error)
+        assert not isinstance(body, Asks)
         return answers.json(status, body)
 
     return [Route(TOKEN_PATH, token, methods=["POST"])]

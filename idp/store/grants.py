@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -188,6 +188,18 @@ def live_families(connection: Connection, citizen: str, *, before: datetime) -> 
     """What a citizen's logins up to a moment have left."""
     table = family.c
     where = (table.citizen == citizen, table.ended_at.is_(None), table.created_at <= before)
+    return [_family(row) for row in connection.execute(select(family).where(*where))]
+
+
+def live_families_of_login(connection: Connection, client_id: str, auth_time: int) -> list[Family]:
+    """What a client has of logins in one second (seconds since 1970, as an ID token tells it)."""
+    table, first = family.c, datetime.fromtimestamp(auth_time, UTC)
+    where = (
+        table.client_id == client_id,
+        table.auth_time >= first,
+        table.auth_time < first + timedelta(seconds=1),
+        table.ended_at.is_(None),
+    )
     return [_family(row) for row in connection.execute(select(family).where(*where))]
 
 

@@ -188,6 +188,7 @@ family = Table(
     Column("created_at", Instant, nullable=False, index=True),
     Column("ended_at", Instant),
     Column("managed_grant", ID, index=True),
+    Index("ix_family_login", "client_id", "auth_time"),
 )
 managed_grant = Table(
     "managed_grant",

@@ -75,6 +75,45 @@ class Minter:
             "scope": scope,
         }
 
+    def exchanged_token(
+        self,
+        connection: Connection,
+        client: Client,
+        family: Family,
+        *,
+        target: str,
+        jti: str,
+        binding: Binding | None,
+        now: datetime,
+    ) -> dict[str, Any]:
+        """A token response for another agency (RFC 8693 section 2.2), valid `permit_s` seconds.
+
+        The citizen stands in it as `target` knows him, and nothing by which this agency does. `jti`: the permit that the
+        registry recorded. `act`: who acts (section 4.1).
+        """
+        iat, life = int(now.timestamp()), self.settings.permit_s
+        pseudonyms = self.ring.pseudonyms
+        claims: dict[str, Any] = {
+            "iss": self.settings.issuer,
+            "sub": pseudonyms.pairwise(pseudonyms.handle(family.citizen), target),
+            "aud": target,
+            "client_id": client.client_id,
+            "jti": jti,
+            "iat": iat,
+            "exp": iat + life,
+            "acr": family.acr,
+            "act": {"iss": self.settings.issuer, "sub": client.client_id, "agency": client.agency},
+            "authorization_details": family.details,
+        }
+        if binding is not None:
+            claims["cnf"] = binding.cnf
+        grants.add_access(connection, jti, client.client_id, family.id, now + timedelta(seconds=life))
+        return {
+            "access_token": jose.sign(claims, self.ring.active(), typ=AT_TYP),
+            "token_type": binding.token_type if binding is not None else "Bearer",
+            "expires_in": life,
+        }
+
     def id_token(self, client: Client, family: Family, *, nonce: str | None, access_token: str, now: datetime) -> str:
         """Who logged in, how and when; nothing else about the person. `at_hash` binds the access token."""
         iat = int(now.timestamp())

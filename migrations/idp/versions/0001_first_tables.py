@@ -183,6 +183,7 @@ def upgrade() -> None:
     with op.batch_alter_table("family", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_family_citizen"), ["citizen"], unique=False)
         batch_op.create_index(batch_op.f("ix_family_created_at"), ["created_at"], unique=False)
+        batch_op.create_index("ix_family_login", ["client_id", "auth_time"], unique=False)
         batch_op.create_index(batch_op.f("ix_family_managed_grant"), ["managed_grant"], unique=False)
         batch_op.create_index(batch_op.f("ix_family_session"), ["session"], unique=False)
 
@@ -376,6 +377,7 @@ def downgrade() -> None:
     with op.batch_alter_table("family", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_family_session"))
         batch_op.drop_index(batch_op.f("ix_family_managed_grant"))
+        batch_op.drop_index("ix_family_login")
         batch_op.drop_index(batch_op.f("ix_family_created_at"))
         batch_op.drop_index(batch_op.f("ix_family_citizen"))
 
