@@ -23,6 +23,8 @@ class LoggedIn:
     display_name: str
     acr: str
     auth_time: datetime
+    asked: int = 0
+    """Questions of agencies that wait for this person's answer."""
 
 
 class CitizenSessions(Protocol):

@@ -20,7 +20,7 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent.interface import Door
-from idp import pages, pings, revoking
+from idp import decoupled, pages, pings, revoking
 from idp.authenticators.passkey import RelyingParty
 from idp.clients.fetched import Fetched
 from idp.context import Context
@@ -105,8 +105,9 @@ class Provider:
         session = await self.context.session(request)
         if session is None:
             return None
-        handle = self.context.ring.pseudonyms.handle(session.citizen_id)
-        return LoggedIn(handle, session.digest, session.person.name, session.acr, session.auth_time)
+        handle, now = self.context.ring.pseudonyms.handle(session.citizen_id), self.context.now()
+        asked = await self.context.database.read(lambda c: decoupled.waiting_for(c, handle, now))
+        return LoggedIn(handle, session.digest, session.person.name, session.acr, session.auth_time, len(asked))
 
     async def consent_withdrawn(self, event: dict[str, Any]) -> None:
         """The registry tells that a consent has ended (its outbox, at least once): tokens that rest on it end too."""

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from base.forms import parse_query, read_form
 from base.problems import Problem
 from idp import requests
-from idp.clients import Client
+from idp.clients import SOFTWARE, Client
 from idp.context import Context
 from idp.endpoints import ending, steps
 from idp.endpoints.authorize import resume
@@ -40,6 +40,7 @@ class Confirm:
             person=context.renderer_person(session),
             handle=handle,
             agency=client.shown_name(context.renderer.language(request)),
+            by_software=client.registered_by == SOFTWARE,
             kind=one.kind,
             user_code=pending.parameters.get("user_code", ""),
             binding_message=pending.parameters.get("binding_message", ""),

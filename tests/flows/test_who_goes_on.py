@@ -46,7 +46,7 @@ class TestSelectAccount:
         where = address(server, server.clients["baseline"], scope="openid", prompt="select_account")
         logged_in.get(where)
         assert "/select" in logged_in.url
-        assert "Verder als Anna Voorbeeld" in logged_in.page.text
+        assert "Ja, als Anna Voorbeeld" in logged_in.page.text
 
         logged_in.submit("/select")
 

@@ -264,6 +264,17 @@ class TestCitizen:
         assert status == 200
         assert {"access_token", "id_token", "refresh_token", "authorization_details"} <= set(tokens)
 
+    async def test_the_overview_tells_that_something_waits(self, inside: Inside, client: Client, sub: str) -> None:
+        browser = await at_my_requests(inside)
+        await browser.get(f"{inside.issuer}/my")
+        assert "Een organisatie vraagt u nu iets" not in browser.page.text
+        assert "U gaf toestemming voor 0 soorten gegevens" in browser.page.text
+        await begun(inside, client, login_hint=sub)
+
+        await browser.get(f"{inside.issuer}/my")
+
+        assert "Een organisatie vraagt u nu iets" in browser.page.text
+
     async def test_only_who_is_asked_sees_it(self, inside: Inside, client: Client, sub: str) -> None:
         await begun(inside, client, login_hint=sub)
 
