@@ -25,6 +25,8 @@ class LoggedIn:
     auth_time: datetime
     notices: int = 0
     """What the citizen was told of this login and has not seen yet."""
+    asked: int = 0
+    """Questions of agencies that wait for this person's answer."""
 
 
 class CitizenSessions(Protocol):

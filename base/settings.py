@@ -120,6 +120,13 @@ class Settings(BaseSettings):
     request_s: int = _setting(
         900, "Time a citizen has to log in and answer.", unit="seconds", danger="none", example="900"
     )
+    decoupled_s: int = _setting(
+        600,
+        "Time a citizen has for a request that came from another device, or from an agency by itself.",
+        unit="seconds",
+        danger="Long: more time for who talks a citizen into confirming what another began.",
+        example="600",
+    )
     access_token_s: int = _setting(
         300,
         "Life of an access token.",
@@ -210,7 +217,7 @@ class Settings(BaseSettings):
     def _check_lifetimes(self) -> None:
         bounds = {"code_s": 60, "par_s": 599, "refresh_idle_s": 21_600, "refresh_total_s": 86_400}
         bounds |= {"session_idle_s": 3_600, "session_total_s": 86_400, "access_token_s": 3_600, "permit_s": 30}
-        bounds |= {"id_token_s": 3_600, "request_s": 3_600}
+        bounds |= {"id_token_s": 3_600, "decoupled_s": 1_800, "request_s": 3_600}
         bounds |= {"session_high_idle_s": 900, "session_high_total_s": 43_200}
         for name, most in bounds.items():
             if not 0 < getattr(self, name) <= most:

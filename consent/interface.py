@@ -43,6 +43,10 @@ class LoginTooWeak(ConsentError):
         self.max_age_s = max_age_s
 
 
+class OtherSource(ConsentError):
+    """Some of the data does not come from the agency that is named as its source."""
+
+
 class PermitRefused(ConsentError):
     """A permit that does not work: `reason` is unknown, redeemed, expired or source."""
 
@@ -61,11 +65,15 @@ class LoginEvent:
 
 @dataclass(frozen=True, slots=True)
 class PersonalDataUse:
-    """What an agency asks (RFC 9396, type personal_data_use). `data` None: all of the purpose."""
+    """What an agency asks (RFC 9396, type personal_data_use).
+
+    `data` None: all of the purpose. `source`: all of `data` must come from there; without `data`, what does.
+    """
 
     purpose: str
     data: tuple[str, ...] | None = None
     duration_s: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +166,23 @@ class Redeemed:
     redeemed_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What the registry says to an agency that wants to deal with another about a citizen; it is in the citizen's history.
+
+    `permit`: its id, when allowed. `data`: the kinds that it was asked for.
+    """
+
+    permit: str | None
+    reason: str
+    data: tuple[str, ...]
+
+
 class Door(Protocol):
     async def question(
         self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse], answered: Collection[str], anew: bool
     ) -> Question | None:
-        """The first purpose that still needs an answer, or None. UnknownPurpose, AboveGuardRail.
+        """The first purpose that still needs an answer, or None. UnknownPurpose, AboveGuardRail, OtherSource.
 
         What was refused is asked again, and with `anew` what was allowed too; but never what this citizen has just
         answered: the purposes in `answered`.
@@ -186,6 +206,10 @@ class Door(Protocol):
         """The agency needs what it was given for these purposes no more: those consents end, as its own doing."""
         ...
 
+    async def whom(self, *, agency: str, sub: str) -> str | None:
+        """The citizen whom this agency means by a `sub`: someone who logged in there. None for any other text."""
+        ...
+
     async def meet(self, *, citizen: str, agency: str) -> None:
         """A citizen logs in at an agency: from now on its `sub` can be translated."""
         ...
@@ -203,6 +227,14 @@ class Door(Protocol):
 
         `purpose` None: the client has none, so nothing is released. `login`: the one behind the use; LoginTooWeak when
         the purpose asks for more. Then nothing is recorded: nothing was decided.
+        """
+        ...
+
+    async def exchange(self, *, citizen: str, agency: str, use: PersonalDataUse, target: str) -> Exchanged:
+        """Whether `agency` may now be told who a citizen is at `target`, which is the source of what `use` needs.
+
+        A recorded use, or a recorded denied attempt; no data is released by it. From then on `target` and its `sub`
+        can be translated.
         """
         ...
 

@@ -25,6 +25,8 @@ from keys.errors import InvalidToken
 from keys.ring import Ring
 
 TYP = "permit+jwt"
+RELEASE, EXCHANGE = "release", "exchange"
+"""What a use was: data goes from its source to the recipient; or the recipient is only told who the citizen is there."""
 Redemption = Callable[[Connection], Redeemed | str]
 """A unit of work; a string is the reason why not."""
 
@@ -63,6 +65,7 @@ def issue(
     now: datetime,
     life_s: int,
     redeemed: bool = False,
+    kind: str = RELEASE,
 ) -> Outcome:
     """Decide, and record the use or the denied attempt. `redeemed`: the provider releases at once, itself.
 
@@ -83,6 +86,7 @@ def issue(
         "purpose": asked.purpose,
         "purpose_version": decision.purpose_version,
         "categories": list(asked.data),
+        "kind": kind,
         "legal_basis": decision.legal_basis,
         "decision": decision.decision,
         "reason": decision.reason,

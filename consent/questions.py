@@ -12,7 +12,15 @@ from base.database import Connection
 from consent import checks
 from consent.catalogue import Catalogue, Purpose
 from consent.checks import Answer, ItemDecision
-from consent.interface import AboveGuardRail, Item, PersonalDataUse, Question, QuestionChanged, UnknownPurpose
+from consent.interface import (
+    AboveGuardRail,
+    Item,
+    OtherSource,
+    PersonalDataUse,
+    Question,
+    QuestionChanged,
+    UnknownPurpose,
+)
 from consent.store import records
 
 
@@ -29,7 +37,7 @@ def first(
 ) -> Question | None:
     """The first question that is open, or None: see consent.interface.Door.question.
 
-    UnknownPurpose, AboveGuardRail: for any of the requests, before anything is asked.
+    UnknownPurpose, AboveGuardRail, OtherSource: for any of the requests, before anything is asked.
     """
     purposes = [_purpose_for(catalogue, agency, wanted) for wanted in requests]
     for wanted, purpose in zip(requests, purposes, strict=True):
@@ -58,7 +66,7 @@ def standing(
         purpose = catalogue.purpose_of(agency, wanted.purpose)
         if purpose is None:
             continue
-        data = purpose.data if wanted.data is None else wanted.data
+        data = data_of(catalogue, purpose, wanted)
         answers = records.answers(connection, citizen, agency, purpose.id)
         items = checks.decide(catalogue, agency, purpose.id, data, answers, now).items
         allowed = tuple(one.category for one in items if one.decision == checks.ALLOWED)
@@ -88,7 +96,21 @@ def _purpose_for(catalogue: Catalogue, agency: str, wanted: PersonalDataUse) -> 
         raise AboveGuardRail("more data is asked than the purpose allows")
     if wanted.duration_s is not None and not 0 < wanted.duration_s <= purpose.max_duration_s:
         raise AboveGuardRail("a longer time is asked than the purpose allows")
+    if wanted.source is not None:
+        elsewhere = set(wanted.data or ()) - set(_from_source(catalogue, purpose, wanted.source))
+        if elsewhere or not _from_source(catalogue, purpose, wanted.source):
+            raise OtherSource("the data does not come from this source")
     return purpose
+
+
+def data_of(catalogue: Catalogue, purpose: Purpose, wanted: PersonalDataUse) -> tuple[str, ...]:
+    """The kinds of data of a purpose that a request means, in the purpose's order."""
+    data = purpose.data if wanted.source is None else _from_source(catalogue, purpose, wanted.source)
+    return data if wanted.data is None else tuple(one for one in data if one in wanted.data)
+
+
+def _from_source(catalogue: Catalogue, purpose: Purpose, source: str) -> tuple[str, ...]:
+    return tuple(one for one in purpose.data if catalogue.source_of(one) == source)
 
 
 def _question(
@@ -102,7 +124,7 @@ def _question(
     now: datetime,
 ) -> Question:
     agency = catalogue.agencies[purpose.agency]
-    data = purpose.data if wanted.data is None else tuple(one for one in purpose.data if one in wanted.data)
+    data = data_of(catalogue, purpose, wanted)
     decided = checks.decide(catalogue, purpose.agency, purpose.id, data, answers, now)
     items, already = [], []
     for one in decided.items:

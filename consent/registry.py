@@ -6,7 +6,7 @@ Each method is one unit of work. The catalogue is kept in memory and read again 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from consent.catalogue import Catalogue
 from consent.checks import Decision
 from consent.errors import AgencySuspended
 from consent.history import Filter, Page
-from consent.interface import LoginEvent, PermitRefused, PersonalDataUse, Question, Recorded, Redeemed
+from consent.interface import Exchanged, LoginEvent, PermitRefused, PersonalDataUse, Question, Recorded, Redeemed
 from consent.permits import Asked, Outcome
 from consent.records import Withdrawn
 from consent.store import catalogue as catalogue_store
@@ -115,6 +115,9 @@ class Registry:
             )
         )
 
+    async def whom(self, *, agency: str, sub: str) -> str | None:
+        return await self.database.read(lambda c: subjects.find(c, agency, sub))
+
     async def meet(self, *, citizen: str, agency: str) -> None:
         sub = self._sub(citizen, agency)
         if await self.database.read(lambda c: subjects.find(c, agency, sub)) is None:
@@ -168,6 +171,32 @@ class Registry:
             if outcome.decision.allowed:
                 released |= frozenset(data)
         return released
+
+    async def exchange(self, *, citizen: str, agency: str, use: PersonalDataUse, target: str) -> Exchanged:
+        return await self.database.write(lambda c: self._exchange(c, citizen, agency, use, target))
+
+    def _exchange(
+        self, connection: Connection, citizen: str, agency: str, use: PersonalDataUse, target: str
+    ) -> Exchanged:
+        catalogue = self.snapshot(connection)
+        purpose = catalogue.purpose_of(agency, use.purpose)
+        data = use.data
+        if data is None:
+            data = questions.data_of(catalogue, purpose, replace(use, source=target)) if purpose is not None else ()
+        asked = Asked(agency, use.purpose, tuple(dict.fromkeys(data)), target)
+        subjects.find_and_share(connection, agency, self._sub(citizen, agency))
+        outcome = permits.issue(
+            connection,
+            catalogue,
+            self._ring.pseudonyms,
+            asked,
+            citizen=citizen,
+            now=self.clock.now(),
+            life_s=self._permit_s,
+            kind=permits.EXCHANGE,
+        )
+        reason = outcome.decision.reason if data or purpose is None else "other_source"
+        return Exchanged(outcome.permit_id, reason, asked.data)
 
     async def redeem(self, unverified_permit: str, *, source: str) -> Redeemed:
         done = await self.database.write(self.redemption(unverified_permit, source=source))

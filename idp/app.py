@@ -20,12 +20,26 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent.interface import Door
-from idp import logouts, pages, revoking
+from idp import decoupled, logouts, pages, pings, revoking
 from idp.authenticators.passkey import RelyingParty
 from idp.clients.fetched import Fetched
 from idp.context import Context
 from idp.delivering import LogoutDelivery
-from idp.endpoints import authorize, discovery, grants, introspect, logout, par, population, register, token, userinfo
+from idp.endpoints import (
+    authorize,
+    ciba,
+    device,
+    discovery,
+    grants,
+    introspect,
+    logout,
+    par,
+    population,
+    register,
+    token,
+    userinfo,
+)
+from idp.pings import PingDelivery
 from idp.server import Server
 from idp.store import cleaning, people
 from idp.tokens.mint import Minter
@@ -64,6 +78,8 @@ class Provider:
             par,
             register,
             authorize,
+            device,
+            ciba,
             grants,
             population,
             logout,
@@ -80,19 +96,29 @@ class Provider:
         return Cleaner(context.database, cleaning.rules(context.settings), context.clock)
 
     def worker(self, handlers: Mapping[str, Handler]) -> Worker:
-        """Delivers what the provider has to tell: agencies of ended sessions here, the rest by `handlers`."""
+        """Delivers what the provider has to tell: clients of answers and ended sessions, the rest by `handlers`."""
         context = self.context
-        deliver = LogoutDelivery(context.database, context.minter, context.fetch, context.clock)
-        return Worker(context.database, {logouts.KIND: deliver, **handlers}, context.clock)
+        own: dict[str, Handler] = {
+            logouts.KIND: LogoutDelivery(context.database, context.minter, context.fetch, context.clock),
+            pings.KIND: PingDelivery(context.database, context.ring, context.fetch, context.clock),
+        }
+        return Worker(context.database, {**own, **handlers}, context.clock)
 
     async def current(self, request: Any) -> LoggedIn | None:
         """Who is logged in, as the registry's pages may know it (base.people.CitizenSessions)."""
         session = await self.context.session(request)
         if session is None:
             return None
-        handle = self.context.ring.pseudonyms.handle(session.citizen_id)
+        handle, now = self.context.ring.pseudonyms.handle(session.citizen_id), self.context.now()
+        asked = await self.context.database.read(lambda c: decoupled.waiting_for(c, handle, now))
         return LoggedIn(
-            handle, session.digest, session.person.name, session.acr, session.auth_time, notices=session.notices
+            handle,
+            session.digest,
+            session.person.name,
+            session.acr,
+            session.auth_time,
+            notices=session.notices,
+            asked=len(asked),
         )
 
     async def consent_withdrawn(self, event: dict[str, Any]) -> None:

@@ -1,37 +1,25 @@
-"""Authorization requests: their checks, and what comes next for the citizen.
-
-The checks are one table; a request that was pushed and one that was not go through the same rows.
-"""
+"""Authorization requests: what they ask of the citizen, and what comes next. What they must be: idp.checks."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from consent.interface import PersonalDataUse
 from idp.authenticators.levels import LEVELS, first_met
+from idp.checks import Form, read_claims
 from idp.citizens.claims import CATEGORY_OF
 from idp.clients import Client
 from idp.errors import OAuthError, UnverifiedRequest
-from idp.extensions import grant_management, pkce, rar
-from idp.scopes import CLAIM_SCOPES, OWN_SCOPES, known
+from idp.extensions import rar
+from idp.scopes import CLAIM_SCOPES
 from idp.sessions import Session
 from idp.store.grants import Pending
 
-RESPONSE_MODES = ("query", "form_post", "jwt", "query.jwt", "form_post.jwt")
-"""How each is sent: idp.endpoints.responses."""
-PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}\Z")
-MAX_SCOPE, MAX_VALUE, MAX_HINT = 1_000, 2_000, 8_000
 PATH_AUTHORIZE = "/oauth2/authorize"
-LOGIN, ASK, DONE = "login", "ask", "done"
-
-Form = Mapping[str, str]
+LOGIN, SELECT, CONFIRM, ASK, DONE = "login", "select", "confirm", "ask", "done"
 
 
 def verify_target(client: Client | None, form: Form) -> str:
@@ -47,108 +35,6 @@ def verify_target(client: Client | None, form: Form) -> str:
     if given is None or given not in client.redirect_uris:
         raise UnverifiedRequest("invalid_request")
     return given
-
-
-def _response_type(_client: Client, form: Form) -> None:
-    if form.get("response_type") != "code":
-        error = "unsupported_response_type" if form.get("response_type") else "invalid_request"
-        raise OAuthError(error, "response_type must be code.")
-
-
-def _response_mode(_client: Client, form: Form) -> None:
-    if form.get("response_mode", "query") not in RESPONSE_MODES:
-        raise OAuthError("invalid_request", f"response_mode must be one of {', '.join(RESPONSE_MODES)}.")
-
-
-def _request_objects(_client: Client, form: Form) -> None:
-    for name in ("request", "request_uri", "registration"):
-        if name in form:
-            raise OAuthError(f"{name}_not_supported", f"{name} is not supported here.")
-
-
-def _pkce(client: Client, form: Form) -> None:
-    if not client.profile.pkce_required and not {"code_challenge", "code_challenge_method"} & set(form):
-        return
-    pkce.check_challenge(form.get("code_challenge"), form.get("code_challenge_method"))
-
-
-def _scope(client: Client, form: Form) -> None:
-    scope = form.get("scope", "")
-    wanted = known(scope).split() if len(scope) <= MAX_SCOPE else []
-    if not wanted or not set(wanted) <= client.scopes or set(wanted) & set(OWN_SCOPES):
-        raise OAuthError("invalid_scope", "No known scope is asked, or one that is not registered for this client.")
-
-
-def _nonce(client: Client, form: Form) -> None:
-    if client.profile.nonce_required and (not form.get("nonce") or not form.get("state")):
-        raise OAuthError("invalid_request", "This client must send nonce and state.")
-
-
-def _lengths(_client: Client, form: Form) -> None:
-    if any(
-        len(form.get(name, "")) > MAX_VALUE for name in ("state", "nonce", "acr_values", "login_hint", "ui_locales")
-    ):
-        raise OAuthError("invalid_request", "A parameter is too long.")
-
-
-def _id_token_hint(_client: Client, form: Form) -> None:
-    if len(form.get("id_token_hint", "")) > MAX_HINT:
-        raise OAuthError("invalid_request", "id_token_hint is too long.")
-
-
-def _dpop_jkt(_client: Client, form: Form) -> None:
-    if "dpop_jkt" in form and not _THUMBPRINT.match(form["dpop_jkt"]):
-        raise OAuthError("invalid_request", "dpop_jkt must be a SHA-256 thumbprint (RFC 9449 section 10).")
-
-
-def _prompt(_client: Client, form: Form) -> None:
-    prompts = set(form.get("prompt", "").split())
-    if not prompts <= PROMPTS or ("none" in prompts and len(prompts) > 1):
-        raise OAuthError("invalid_request", "prompt is not valid.")
-
-
-def _max_age(_client: Client, form: Form) -> None:
-    text = form.get("max_age", "0")
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise OAuthError("invalid_request", "max_age must be a number of seconds.")
-
-
-def _details(_client: Client, form: Form) -> None:
-    rar.read(form.get("authorization_details"))
-
-
-def _claims(_client: Client, form: Form) -> None:
-    read_claims(form.get("claims"))
-
-
-def _grant_management(_client: Client, form: Form) -> None:
-    grant_management.check(form)
-
-
-CHECKS: tuple[Callable[[Client, Form], None], ...] = (
-    _response_type, _response_mode, _request_objects, _pkce, _scope, _nonce, _lengths, _id_token_hint, _dpop_jkt, _prompt, _max_age, _details,
-    _claims, _grant_management,
-)  # fmt: skip
-"""Each raises OAuthError; all run at /par and at /authorize."""
-
-
-def check(client: Client, form: Form) -> None:
-    for one in CHECKS:
-        one(client, form)
-
-
-def read_claims(text: str | None) -> dict[str, Any]:
-    """The `claims` parameter (OpenID Connect Core section 5.5): an object of objects."""
-    if text is None:
-        return {}
-    try:
-        claims = msgspec.json.decode(text[:8_192], type=dict[str, dict[str, dict[str, Any] | None]])
-    except (msgspec.DecodeError, RecursionError):
-        raise OAuthError("invalid_request", "claims is not as OpenID Connect Core section 5.5 has it.") from None
-    acr = claims.get("id_token", {}).get("acr") or {}
-    if not isinstance(acr.get("values", []), list):
-        raise OAuthError("invalid_request", "The values of acr must be a list.")
-    return {name: claims[name] for name in ("userinfo", "id_token") if name in claims}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +87,7 @@ def levels_asked(client: Client, form: Form) -> tuple[str, ...]:
 def next_step(
     pending: Pending, client: Client, session: Session | None, *, is_meant: bool, has_question: bool, now: datetime
 ) -> str:
-    """What comes next: LOGIN, ASK or DONE. Pure; OAuthError when the request forbids the step that is needed.
+    """What comes next: a step. Pure; OAuthError when the request forbids the step that is needed.
 
     `is_meant`: whether the session is of the citizen that the client means (id_token_hint). A login after the request began satisfies `prompt=login` and `max_age`: each path ends.
     """
@@ -217,6 +103,11 @@ def next_step(
         if session.auth_time >= pending.created_at or not any(one in LEVELS for one in asked) or "none" in prompts:
             raise OAuthError("unmet_authentication_requirements", "The asked assurance level was not reached.")
         return LOGIN
+    if "select_account" in prompts and session.auth_time < pending.created_at and pending.confirmed != session.id:
+        return SELECT
+    # What began elsewhere goes on only at the word of who is logged in: nobody else's code is confirmed unawares.
+    if pending.decoupled is not None and pending.confirmed != session.id:
+        return CONFIRM
     if has_question:
         if "none" in prompts:
             raise OAuthError("consent_required", "The citizen must answer.")
@@ -228,7 +119,7 @@ def _is_stale(session: Session, pending: Pending, client: Client, prompts: list[
     """Whether this login is too old for the request. One that came after the request is never too old."""
     if session.auth_time >= pending.created_at:
         return False
-    if "login" in prompts or "select_account" in prompts:
+    if "login" in prompts:
         return True
     max_age = pending.parameters.get("max_age", client.metadata.get("default_max_age"))
     return max_age is not None and now > session.auth_time + timedelta(seconds=int(max_age))

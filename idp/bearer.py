@@ -78,15 +78,30 @@ def verified(ring: Ring, token: str, *, issuer: str, audience: str, now: datetim
 def introspect(
     connection: Connection, ring: Ring, token: str, caller: Client, *, issuer: str, now: datetime
 ) -> dict[str, object]:
-    """RFC 7662 section 2.2. A client learns of its own tokens, an agency of tokens for no one else's API; else inactive."""
+    """RFC 7662 section 2.2. A client learns of its own tokens, an agency of those that are for it (RFC 8693); else inactive."""
     inactive: dict[str, object] = {"active": False}
     try:
         claims = read.verified(ring, token, issuer=issuer, audience=None, now=now)
         read.live(connection, claims)
     except InvalidToken:
         return inactive
-    if claims["client_id"] != caller.client_id:
+    if claims["client_id"] != caller.client_id and claims["aud"] != caller.agency:
         return inactive
-    names = ("iss", "sub", "aud", "client_id", "agency", "jti", "iat", "exp", "scope", "acr", "auth_time", "cnf")
+    names = (
+        "iss",
+        "sub",
+        "aud",
+        "client_id",
+        "agency",
+        "jti",
+        "iat",
+        "exp",
+        "scope",
+        "acr",
+        "auth_time",
+        "cnf",
+        "act",
+        "authorization_details",
+    )
     told = {name: claims[name] for name in names if name in claims}
     return {"active": True, **told, "token_type": "DPoP" if "cnf" in claims else "Bearer"}

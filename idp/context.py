@@ -20,9 +20,11 @@ from base.people import LoggedIn
 from base.render import Renderer
 from base.settings import Settings
 from consent.interface import Door
-from idp import sessions
+from idp import requests, sessions
 from idp.authenticators.passkey import RelyingParty
+from idp.clients import Client
 from idp.clients.fetched import Fetched
+from idp.requests import Pending
 from idp.server import Server
 from idp.sessions import Place, Session
 from idp.tokens.mint import Minter
@@ -74,6 +76,11 @@ class Context:
         if found is not None and sessions.is_due(found, self.settings, now):
             await self.database.write(lambda c: sessions.see(c, found.id, now))
         return found
+
+    async def pending(self, request: Request, handle: str) -> tuple[Pending, Client] | None:
+        """The authorization request that this browser is in the middle of, with its client."""
+        browser, now = self.browser_digest(request), self.now()
+        return await self.database.read(lambda c: requests.resume(c, handle, browser, now))
 
     @staticmethod
     def renderer_person(session: Session) -> LoggedIn:

@@ -1,4 +1,4 @@
-"""Stored authorization requests, pushed or not: under a handle of which only the digest is kept."""
+"""Authorization requests while a browser is in the middle of them: under a handle of which only the digest is kept."""
 
 from __future__ import annotations
 
@@ -8,19 +8,35 @@ from datetime import datetime, timedelta
 from base.database import Connection
 from base.ids import digest, identifier, secret
 from base.settings import Settings
+from idp import checks, decoupled
 from idp.authenticators.levels import first_met
-from idp.authorization import levels_asked, read_claims
+from idp.authorization import levels_asked
+from idp.checks import read_claims
 from idp.clients import Client
-from idp.extensions import grant_management, rar
+from idp.decoupled import Decoupled
+from idp.extensions import grant_management, rar, resource
 from idp.scopes import known
 from idp.sessions import Session
 from idp.store import clients, grants, sessions
 from idp.store.grants import Code, Family, Pending
 
-__all__ = ["URN", "Pending", "end", "find_client", "grant", "keep", "mark_asked", "open_pushed", "resume"]
+__all__ = [
+    "URN",
+    "Pending",
+    "allow",
+    "confirm",
+    "end",
+    "find_client",
+    "grant",
+    "keep",
+    "mark_asked",
+    "open_decoupled",
+    "open_pushed",
+    "refuse",
+    "resume",
+]
 
 URN = "urn:ietf:params:oauth:request_uri:"
-_NOT_KEPT = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
 
 
 def find_client(connection: Connection, client_id: str | None) -> Client | None:
@@ -43,7 +59,7 @@ def keep(
     row = {
         "digest": digest(handle),
         "client_id": client.client_id,
-        "parameters": {name: value for name, value in form.items() if name not in _NOT_KEPT},
+        "parameters": checks.completed(checks.PAR if pushed else checks.AUTHORIZE, client, form),
         "pushed": pushed,
         "browser": browser,
         "jkt": jkt,
@@ -71,10 +87,30 @@ def open_pushed(
     return grants.bind_request(connection, found.digest, browser, expires_at)
 
 
+def open_decoupled(connection: Connection, one: Decoupled, user_code: str | None, browser: str) -> str:
+    """A browser comes to answer what began elsewhere; answers its handle. `user_code`: what was typed there, to show."""
+    handle = secret()
+    row = {
+        "digest": digest(handle),
+        "client_id": one.client_id,
+        "parameters": {**one.parameters, **({"user_code": user_code} if user_code else {})},
+        "pushed": False,
+        "browser": browser,
+        "decoupled": one.digest,
+        # A login since it began counts as one for it.
+        "created_at": one.created_at,
+        "expires_at": one.expires_at,
+    }
+    grants.add_request(connection, row)
+    return handle
+
+
 def resume(connection: Connection, handle: str, browser: str | None, now: datetime) -> tuple[Pending, Client] | None:
     """A pending request of this browser, with its client."""
     found = grants.pending(connection, digest(handle), now)
     if found is None or browser is None or found.browser != browser:
+        return None
+    if found.decoupled is not None and not found.decoupled.is_open(now):
         return None
     client = clients.find(connection, found.client_id)
     return (found, client) if client is not None and client.active else None
@@ -82,6 +118,10 @@ def resume(connection: Connection, handle: str, browser: str | None, now: dateti
 
 def mark_asked(connection: Connection, pending: Pending, purpose: str) -> None:
     grants.mark_asked(connection, pending.digest, [*pending.asked, purpose])
+
+
+def confirm(connection: Connection, pending: Pending, session: Session) -> None:
+    grants.confirm(connection, pending.digest, session.id)
 
 
 def end(connection: Connection, pending: Pending, now: datetime) -> bool:
@@ -105,21 +145,7 @@ def grant(
     if not sessions.hold(connection, session.id) or not grants.use_request(connection, pending.digest, now):
         return None
     form = pending.parameters
-    family = Family(
-        identifier(),
-        client.client_id,
-        session.citizen_id,
-        session.id,
-        known(form.get("scope", "")),
-        rar.read(form.get("authorization_details")),
-        read_claims(form.get("claims")),
-        first_met(session.acr, levels_asked(client, form)) or session.acr,
-        list(session.amr),
-        session.auth_time,
-        now,
-        None,
-    )
-    family = grant_management.applied(connection, family, form)
+    family = grant_management.applied(connection, _family(pending, client, session, now), form)
     code = secret()
     grants.add_family(connection, family)
     one = Code(
@@ -133,3 +159,36 @@ def grant(
     )
     grants.add_code(connection, digest(code), one, now + timedelta(seconds=settings.code_s))
     return code
+
+
+def allow(connection: Connection, pending: Pending, client: Client, session: Session, now: datetime) -> bool:
+    """The citizen says yes to what began elsewhere; False when it was answered before: of two tabs, one counts."""
+    assert pending.decoupled is not None
+    return grants.use_request(connection, pending.digest, now) and decoupled.allow(
+        connection, pending.decoupled, _family(pending, client, session, now), now
+    )
+
+
+def refuse(connection: Connection, pending: Pending, now: datetime) -> bool:
+    """The citizen says no to what began elsewhere."""
+    assert pending.decoupled is not None
+    return grants.use_request(connection, pending.digest, now) and decoupled.refuse(connection, pending.decoupled, now)
+
+
+def _family(pending: Pending, client: Client, session: Session, now: datetime) -> Family:
+    form = pending.parameters
+    return Family(
+        identifier(),
+        client.client_id,
+        session.citizen_id,
+        session.id,
+        known(form.get("scope", "")),
+        rar.read(form.get("authorization_details")),
+        read_claims(form.get("claims")),
+        first_met(session.acr, levels_asked(client, form)) or session.acr,
+        list(session.amr),
+        session.auth_time,
+        now,
+        None,
+        resource=resource.read(form),
+    )

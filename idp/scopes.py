@@ -1,4 +1,4 @@
-"""Scopes, and which kind of personal data each asks for."""
+"""Scopes: which kind of personal data each asks for, and which API a token with it is for."""
 
 CONSENT_SCOPES = ("consent:check", "consent:permit", "consent:redeem")
 """For the registry's API; a token with one of them has that API as its audience."""
@@ -8,6 +8,11 @@ GRANT_SCOPES = ("grant_management_query", "grant_management_revoke")
 
 OWN_SCOPES = (*CONSENT_SCOPES, *GRANT_SCOPES)
 """An agency's own access, which belongs to no citizen: by client credentials alone."""
+
+CONSENT_API, GRANTS_API, USERINFO = "/consent/v1", "/oauth2/grants", "/oauth2/userinfo"
+APIS = {CONSENT_API: CONSENT_SCOPES, GRANTS_API: GRANT_SCOPES}
+"""Our APIs by path, with the scopes that are for them alone; all other scopes are for userinfo. The issuer and the path
+are a token's audience."""
 
 CLAIM_SCOPES = {
     "profile": "name",

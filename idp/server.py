@@ -15,15 +15,18 @@ from idp.clients.authenticate import authenticate
 from idp.clients.fetched import MissingKey
 from idp.errors import OAuthError
 from idp.grants.authorization_code import AuthorizationCode
+from idp.grants.ciba import Ciba
 from idp.grants.client_credentials import ClientCredentials
+from idp.grants.device_code import DeviceCode
 from idp.grants.refresh_token import RefreshToken
-from idp.unit import Request, Unit
+from idp.grants.token_exchange import TokenExchange
+from idp.unit import Asks, Request, Unit
 
 TOKEN_PATH = "/oauth2/token"
-GRANTS = (AuthorizationCode, RefreshToken, ClientCredentials)
+GRANTS = (AuthorizationCode, RefreshToken, ClientCredentials, DeviceCode, Ciba, TokenExchange)
 
-Answer = tuple[int, dict[str, Any]]
-"""Status and JSON body."""
+Answer = tuple[int, dict[str, Any] | Asks]
+"""Status and JSON body, or what must be asked of the registry before there is one."""
 
 
 class Server(AuthorizationServer):
@@ -40,8 +43,15 @@ class Server(AuthorizationServer):
             # Not an answer yet: the edge asks the client's address first.
             raise
         except OAuthError as error:
-            return error.status, {"error": error.error, "error_description": error.description}
+            return _refused(error)
         return answer
+
+    def finish(self, asked: Asks, unit: Unit, said: Any) -> Answer:
+        """The rest of an answer, once the registry has said `said`."""
+        try:
+            return 200, asked.answer(unit, said)
+        except OAuthError as error:
+            return _refused(error)
 
     def authenticate_client(self, request: Request, methods: Any, endpoint: str = "token") -> Client:  # noqa: ARG002 - Authlib's own arguments
         unit: Unit = request.unit
@@ -73,3 +83,7 @@ class Server(AuthorizationServer):
 
     def handle_error_response(self, request: Any, error: OAuth2Error) -> Answer:  # noqa: ARG002 - as above
         return error.status_code, dict(error.get_body())
+
+
+def _refused(error: OAuthError) -> Answer:
+    return error.status, {"error": error.error, "error_description": error.description}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,8 +13,20 @@ from authlib.oauth2.rfc6749 import OAuth2Payload, OAuth2Request
 from base.binding import Binding
 from base.database import Connection
 from base.settings import Settings
+from consent.interface import Door
 from idp.clients.authenticate import Presented
 from idp.tokens.mint import Minter
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """What a grant must ask of the registry before it answers. `ask` runs between units of work, `answer` in one of its own.
+
+    The registry's record is durable before anything is made of its answer. `answer` may raise OAuthError.
+    """
+
+    ask: Callable[[Door], Awaitable[Any]]
+    answer: Callable[[Unit, Any], dict[str, Any]]
 
 
 @dataclass(slots=True)

@@ -152,6 +152,7 @@ data_use = Table(
     Column("purpose", NAME, nullable=False),
     Column("purpose_version", Integer, nullable=False),
     Column("categories", Json, nullable=False),
+    Column("kind", String(16), nullable=False),  # release, exchange
     Column("legal_basis", String(32), nullable=False),
     Column("decision", String(16), nullable=False),  # allowed, denied
     Column("reason", String(32), nullable=False),

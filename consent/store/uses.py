@@ -26,6 +26,7 @@ class Use:
     purpose: str
     purpose_version: int
     categories: tuple[str, ...]
+    kind: str
     legal_basis: str
     decision: str
     reason: str
@@ -119,6 +120,7 @@ def of_citizen(
             row.purpose,
             row.purpose_version,
             tuple(row.categories),
+            row.kind,
             row.legal_basis,
             row.decision,
             row.reason,

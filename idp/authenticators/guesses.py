@@ -14,7 +14,8 @@ from base.database.tables import counters
 FREE = 5
 MOST = 100
 LONGEST_S = 900
-_KIND = "guess"
+QUIET = timedelta(hours=1)
+_KIND, _CODE = "guess", "user_code"
 
 
 def may_try(connection: Connection, subject: str, now: datetime) -> bool:
@@ -34,6 +35,22 @@ def clear(connection: Connection, subject: str) -> int:
 def count(connection: Connection, subject: str) -> int:
     """Tries since the last right answer, this one included."""
     return counters.count(connection, _KIND, subject)
+
+
+def may_guess(connection: Connection, subject: str, now: datetime) -> bool:
+    """As `may_try`, for what a right answer does not clear: anybody can have a right user code made (RFC 8628 section 5.1).
+
+    An hour without a wrong one does. Until the commit nobody else guesses as this subject.
+    """
+    count, last = counters.hold(connection, _CODE, subject, now)
+    if count and now >= last + QUIET:
+        counters.clear(connection, _CODE, subject)
+        return True
+    return now >= last + timedelta(seconds=pause_s(count))
+
+
+def guessed_wrong(connection: Connection, subject: str, now: datetime) -> None:
+    counters.add(connection, _CODE, subject, now)
 
 
 def pause_s(count: int) -> int:

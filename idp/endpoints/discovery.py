@@ -9,15 +9,15 @@ import msgspec
 from base import dpop, i18n
 from base.web import Cached
 from idp.authenticators.levels import LEVELS
-from idp.authorization import RESPONSE_MODES
+from idp.checks import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
 from idp.context import Context
-from idp.endpoints import authorize, introspect, par, register, responses
+from idp.endpoints import authorize, ciba, device, introspect, par, register, responses
 from idp.extensions import grant_management, rar
+from idp.extensions.ciba import PING, POLL
 from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
-from idp.scopes import SCOPES
+from idp.scopes import GRANTS_API, SCOPES, USERINFO
 from idp.server import GRANTS, TOKEN_PATH
-from idp.tokens.mint import GRANTS_API, USERINFO
 
 _OF_THE_LOGIN = ("iss", "sub", "aud", "exp", "iat", "nbf", "jti", "auth_time", "nonce", "acr", "amr", "sid")
 JWKS, LOGOUT = "/oauth2/jwks", "/oauth2/logout"
@@ -49,6 +49,11 @@ def document(issuer: str) -> dict[str, Any]:
         "userinfo_endpoint": issuer + USERINFO,
         "jwks_uri": issuer + JWKS,
         "pushed_authorization_request_endpoint": issuer + par.PATH,
+        "device_authorization_endpoint": issuer + device.PATH,
+        "backchannel_authentication_endpoint": issuer + ciba.PATH,
+        "backchannel_token_delivery_modes_supported": [POLL, PING],
+        "backchannel_authentication_request_signing_alg_values_supported": signing,
+        "backchannel_user_code_parameter_supported": False,
         "introspection_endpoint": issuer + introspect.INTROSPECT,
         "revocation_endpoint": issuer + introspect.REVOKE,
         "registration_endpoint": issuer + register.PATH,

@@ -13,7 +13,7 @@ from idp.context import Context
 from idp.endpoints import answers
 from idp.errors import OAuthError
 from idp.managing_grants import ManagedGrant
-from idp.tokens.mint import GRANTS_API
+from idp.scopes import GRANTS_API
 
 PATH = GRANTS_API + "/{grant_id}"
 

@@ -8,13 +8,14 @@ from starlette.routing import Route
 
 from base.database import Connection
 from base.forms import read_form
-from idp import authorization, requests
+from idp import authorization, checks, requests
+from idp.checks import Asked
 from idp.clients.authenticate import authenticate
 from idp.clients.fetched import MissingKey
 from idp.context import Context
 from idp.endpoints import answers
 from idp.errors import OAuthError, UnverifiedRequest
-from idp.extensions import grant_management, jar
+from idp.extensions import grant_management, jar, resource
 
 PATH = "/oauth2/par"
 
@@ -23,7 +24,7 @@ def routes(context: Context) -> list[Route]:
     url = context.issuer + PATH
 
     async def par(request: Request) -> Response:
-        form = await read_form(request)
+        form = resource.joined(await read_form(request, repeatable=resource.REPEATABLE))
         now = context.now()
 
         def unit(connection: Connection) -> str | OAuthError:
@@ -36,7 +37,7 @@ def routes(context: Context) -> list[Route]:
                 if asked.get("dpop_jkt", jkt) != jkt and jkt is not None:
                     raise OAuthError("invalid_dpop_proof", "dpop_jkt names another key.")
                 authorization.verify_target(client, asked)
-                authorization.check(client, asked)
+                checks.run(checks.PAR, Asked(client, asked, context.issuer))
                 grant_management.named(connection, client.client_id, asked)
             except UnverifiedRequest:
                 return OAuthError("invalid_request", "The redirect_uri is not registered for this client.")

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from base.web import form_action_source
-from idp.authorization import RESPONSE_MODES
+from idp.checks import RESPONSE_MODES
 from idp.clients import Client
 from idp.context import Context
 from idp.errors import OAuthError

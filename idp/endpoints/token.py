@@ -12,29 +12,37 @@ from base.forms import read_form
 from idp.context import Context
 from idp.endpoints import answers
 from idp.errors import OAuthError
+from idp.extensions import resource
 from idp.server import TOKEN_PATH, Answer
+from idp.unit import Asks, Unit
 from idp.unit import Request as OAuth2Request
-from idp.unit import Unit
 
 
 def routes(context: Context) -> list[Route]:
     url = context.issuer + TOKEN_PATH
 
     async def token(request: Request) -> Response:
-        form = await read_form(request)
+        form = resource.joined(await read_form(request, repeatable=resource.REPEATABLE))
         now = context.now()
+
+        def work(connection: Connection, jkt: str | None) -> Unit:
+            binding = Binding(JKT, jkt) if jkt is not None else None
+            return Unit(connection, context.settings, context.minter, now, answers.presented(request, form), binding)
 
         def unit(connection: Connection) -> Answer:
             jkt = answers.claim(connection, proof, now)
-            binding = Binding(JKT, jkt) if jkt is not None else None
-            work = Unit(connection, context.settings, context.minter, now, answers.presented(request, form), binding)
-            return context.server.token(OAuth2Request("POST", url, request.headers, form, work))
+            return context.server.token(OAuth2Request("POST", url, request.headers, form, work(connection, jkt)))
 
         try:
             proof = answers.proof_of(request, url, now)
             status, body = await context.write(unit)
+            if isinstance(body, Asks):
+                asked, jkt = body, proof.jkt if proof is not None else None
+                said = await asked.ask(context.registry)
+                status, body = await context.database.write(lambda c: context.server.finish(asked, work(c, jkt), said))
         except OAuthError as error:
             return answers.refused(error)
+        assert not isinstance(body, Asks)
         return answers.json(status, body)
 
     return [Route(TOKEN_PATH, token, methods=["POST"])]

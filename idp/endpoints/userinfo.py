@@ -22,7 +22,7 @@ from idp.context import Context
 from idp.endpoints import answers
 from idp.errors import OAuthError
 from idp.extensions import rar
-from idp.tokens.mint import USERINFO
+from idp.scopes import USERINFO
 
 
 def routes(context: Context) -> list[Route]:

@@ -91,7 +91,10 @@ def _joined(old: Mapping[str, Any] | None, new: dict[str, Any]) -> dict[str, Any
     # Without `data` a detail stands for all of the purpose.
     if old is None or "data" not in old or "data" not in new:
         return new if old is None or "data" not in new else {name: new[name] for name in new if name != "data"}
-    return {**new, "data": list(dict.fromkeys([*old["data"], *new["data"]]))}
+    both = {**new, "data": list(dict.fromkeys([*old["data"], *new["data"]]))}
+    if old.get("source") != new.get("source"):
+        both.pop("source", None)
+    return both
 
 
 def _invalid() -> OAuthError:

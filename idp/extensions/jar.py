@@ -10,6 +10,7 @@ from typing import Any
 from idp.clients import Client
 from idp.clients.fetched import require_key
 from idp.errors import OAuthError
+from idp.extensions import resource
 from keys import jose
 from keys.errors import InvalidToken
 
@@ -50,7 +51,12 @@ def opened(client: Client, form: Mapping[str, str], *, issuer: str, now: datetim
         raise _invalid()
     if claims.get("iss") not in (None, client.client_id) or "sub" in claims:
         raise _invalid()
-    return {name: _text(value) for name, value in claims.items() if name not in _OF_THE_TOKEN}
+    return parameters(claims)
+
+
+def parameters(claims: Mapping[str, Any]) -> dict[str, str]:
+    """What a verified object asks, as a form would. OAuthError invalid_request_object."""
+    return {name: _text(name, value) for name, value in claims.items() if name not in _OF_THE_TOKEN}
 
 
 def _is_short(claims: Mapping[str, Any], now: datetime) -> bool:
@@ -60,8 +66,13 @@ def _is_short(claims: Mapping[str, Any], now: datetime) -> bool:
     return bool(now.timestamp() - begin <= MAX_LIFE_S and claims["exp"] - begin <= MAX_LIFE_S)
 
 
-def _text(value: Any) -> str:
+def _text(name: str, value: Any) -> str:
     """As the parameter would be in a form: numbers and objects as JSON (section 4)."""
+    if name == "resource" and isinstance(value, str | list):
+        values = [value] if isinstance(value, str) else value
+        if not values or not all(isinstance(one, str) for one in values):
+            raise _invalid()
+        return resource.text(values)
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | dict | list):

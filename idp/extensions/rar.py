@@ -16,11 +16,15 @@ _SLUG = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
 
 
 class Detail(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`duration_days`: shorter than the purpose's maximum, if given."""
+    """`data`: without it, all of the purpose, or all of it that comes from `source`. `source`: the agency that has the data.
+
+    `duration_days`: shorter than the purpose's maximum, if given.
+    """
 
     type: str
     purpose: _SLUG
     data: Annotated[list[_SLUG], msgspec.Meta(min_length=1, max_length=30)] | None = None
+    source: _SLUG | None = None
     duration_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
 
 
@@ -37,6 +41,19 @@ def read(text: str | None) -> list[dict[str, Any]]:
     return [msgspec.to_builtins(one) for one in details]
 
 
+def narrowed(granted: list[dict[str, Any]], text: str | None) -> list[dict[str, Any]]:
+    """What a token request says it needs, of what was granted (section 6.1). OAuthError invalid_authorization_details.
+
+    It changes the answer alone: no token of ours carries what a citizen allowed.
+    """
+    if text is None:
+        return granted
+    asked = read(text)
+    if any(one not in granted for one in asked):
+        raise OAuthError("invalid_authorization_details", "More is asked than was granted.")
+    return asked
+
+
 def uses(details: list[dict[str, Any]]) -> list[PersonalDataUse]:
     """What to ask the registry."""
     return [
@@ -44,6 +61,7 @@ def uses(details: list[dict[str, Any]]) -> list[PersonalDataUse]:
             one["purpose"],
             tuple(one["data"]) if one.get("data") else None,
             one["duration_days"] * DAY_S if one.get("duration_days") else None,
+            one.get("source"),
         )
         for one in details
     ]

@@ -11,6 +11,7 @@ from base.ids import digest, same
 from idp.extensions.pkce import challenge_of
 from idp.store import grants as store
 from idp.store.grants import Code, Family, Reused
+from idp.tokens.issue import issue
 from idp.unit import Unit
 
 
@@ -50,29 +51,8 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):
         return family if family is not None and family.ended_at is None else None
 
     def generate_token(self, **given: Any) -> dict[str, Any]:
-        unit: Unit = self.request.unit
-        client, family = self.request.client, given["user"]
         code: Code = self.request.authorization_code.code
-        audience = unit.minter.audience(family.scope, self.request.form.get("resource"))
-        if audience is None:
-            raise InvalidGrantError("The resource does not go with the scope.")
-        token = unit.minter.access_token(
-            unit.connection, client, family.scope, family=family, binding=unit.binding, audience=audience, now=unit.now
-        )
-        scope = family.scope.split()
-        if client.check_grant_type("refresh_token"):
-            token["refresh_token"] = unit.minter.refresh_token(
-                unit.connection, family, binding=unit.binding, expires_at=None, now=unit.now
-            )
-        if "openid" in scope:
-            token["id_token"] = unit.minter.id_token(
-                client, family, nonce=code.nonce, access_token=token["access_token"], now=unit.now
-            )
-        if family.managed_grant is not None:
-            token["grant_id"] = family.managed_grant
-        if family.details:
-            token["authorization_details"] = family.details
-        return token
+        return issue(self.request.unit, self.request.client, given["user"], self.request.form, nonce=code.nonce)
 
 
 class _Taken:

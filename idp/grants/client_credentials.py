@@ -6,7 +6,6 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidScopeError, grants
 
-from idp.errors import OAuthError
 from idp.scopes import CONSENT_SCOPES, GRANT_SCOPES, OWN_SCOPES
 from idp.unit import Unit
 
@@ -27,9 +26,7 @@ class ClientCredentials(grants.ClientCredentialsGrant):
         # Without a scope: all of one API's, the registry's first, since a token is for one API.
         own = [sorted(client.scopes & set(scopes)) for scopes in (CONSENT_SCOPES, GRANT_SCOPES)]
         scope = asked or " ".join(own[0] or own[1])
-        audience = unit.minter.audience(scope, self.request.form.get("resource"))
-        if audience is None:
-            raise OAuthError("invalid_target", "The resource does not go with the scope.")
+        audience = unit.minter.audience(scope, self.request.form)
         return unit.minter.access_token(
             unit.connection, client, scope, family=None, binding=unit.binding, audience=audience, now=unit.now
         )

@@ -14,6 +14,7 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError, grants
 
 from base import audit
 from base.ids import digest
+from idp.extensions import rar
 from idp.store import grants as store
 from idp.store.grants import Family, Refresh
 from idp.unit import Unit
@@ -64,12 +65,13 @@ class RefreshToken(grants.RefreshTokenGrant):
             return answer
         client = self.request.client
         scope = self.request.form.get("scope") or user.scope
-        audience = unit.minter.audience(scope, self.request.form.get("resource"))
-        if audience is None:
-            raise InvalidGrantError("The resource does not go with the scope.")
+        audience = unit.minter.audience(scope, self.request.form, user.resource)
+        details = rar.narrowed(user.details, self.request.form.get("authorization_details"))
         token = unit.minter.access_token(
             unit.connection, client, scope, family=user, binding=unit.binding, audience=audience, now=unit.now
         )
+        if details:
+            token["authorization_details"] = details
         if "openid" in scope.split():
             token["id_token"] = unit.minter.id_token(
                 client, user, nonce=None, access_token=token["access_token"], now=unit.now

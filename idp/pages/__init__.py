@@ -5,8 +5,10 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from idp.context import Context
-from idp.pages import ask, login, notices, security, sessions
+from idp.pages import ask, asked, confirm, device, login, notices, security, select, sessions
+
+PAGES = (login, ask, select, confirm, device, asked, security, sessions, notices)
 
 
 def routes(context: Context) -> list[Route]:
-    return [route for part in (login, ask, security, sessions, notices) for route in part.routes(context)]
+    return [route for page in PAGES for route in page.routes(context)]

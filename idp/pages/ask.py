@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from base.forms import parse_query, read_form
@@ -13,12 +13,12 @@ from base.i18n import N_, text
 from base.problems import Problem
 from base.web import form_action_source
 from consent.interface import Question, QuestionChanged
-from idp import authorization, requests
-from idp.authorization import PATH_AUTHORIZE
+from idp import requests
 from idp.clients import SOFTWARE, Client
 from idp.context import Context
-from idp.endpoints.authorize import open_question
-from idp.endpoints.responses import refuse
+from idp.endpoints import ending
+from idp.endpoints.authorize import resume
+from idp.endpoints.steps import open_question
 from idp.errors import OAuthError
 from idp.requests import Pending
 from idp.sessions import Session
@@ -39,29 +39,31 @@ class Ask:
         handle = parse_query(request).get("request", "")
         pending, client, session = await self._open(request, handle)
         if session is None:
-            return _back(handle)
+            return resume(handle)
         question = await self._question(pending, client, session)
         if question is None:
-            return _back(handle)
-        return self._page(request, handle, client, session, question, answers={}, errors={})
+            return resume(handle)
+        return self._page(request, handle, pending, client, session, question, answers={}, errors={})
 
     async def answer(self, request: Request) -> Response:
         form = await read_form(request)
         handle = form.get("request", "")
         pending, client, session = await self._open(request, handle)
         if session is None:
-            return _back(handle)
+            return resume(handle)
         context = self._context
         context.renderer.check_form(request, form, bound_to=session.digest)
         if form.get("stop"):
-            return await self._stop(request, pending, client)
+            # The citizen goes back with nothing decided.
+            error = OAuthError("access_denied", "The citizen did not continue.")
+            return await ending.refused(context, request, pending, client, session, error)
         question = await self._question(pending, client, session)
         if question is None:
-            return _back(handle)
+            return resume(handle)
         language = context.renderer.language(request)
         # What was shown must be what is recorded: if the question changed meanwhile, it is shown anew.
         if form.get("notice") != self._notice(question, language):
-            return self._page(request, handle, client, session, question, answers={}, errors={})
+            return self._page(request, handle, pending, client, session, question, answers={}, errors={})
         answers = {item.category: form.get(item.category, "") for item in question.items}
         _ = context.renderer.translator(request)
         errors = {
@@ -70,7 +72,9 @@ class Ask:
             if answers[item.category] not in ("allow", "deny")
         }
         if errors:
-            return self._page(request, handle, client, session, question, answers=answers, errors=errors, status=400)
+            return self._page(
+                request, handle, pending, client, session, question, answers=answers, errors=errors, status=400
+            )
         try:
             await context.registry.answer(
                 citizen=context.ring.pseudonyms.handle(session.citizen_id),
@@ -79,17 +83,15 @@ class Ask:
                 language=language,
             )
         except QuestionChanged:
-            return _back(handle)
+            return resume(handle)
         await context.database.write(lambda c: requests.mark_asked(c, pending, question.purpose))
-        return _back(handle)
+        return resume(handle)
 
     async def _open(self, request: Request, handle: str) -> tuple[Pending, Client, Session | None]:
-        context, now = self._context, self._context.now()
-        browser = context.browser_digest(request)
-        found = await context.database.read(lambda c: requests.resume(c, handle, browser, now))
+        found = await self._context.pending(request, handle)
         if found is None:
             raise Problem(400)
-        return *found, await context.session(request)
+        return *found, await self._context.session(request)
 
     async def _question(self, pending: Pending, client: Client, session: Session) -> Question | None:
         try:
@@ -97,19 +99,11 @@ class Ask:
         except OAuthError:
             return None
 
-    async def _stop(self, request: Request, pending: Pending, client: Client) -> Response:
-        """The citizen goes back with nothing decided."""
-        context, now = self._context, self._context.now()
-        target = authorization.verify_target(client, pending.parameters)
-        if not await context.database.write(lambda c: requests.end(c, pending, now)):
-            raise Problem(400)
-        error = OAuthError("access_denied", "The citizen did not continue.")
-        return refuse(context, request, client, target, pending.parameters, error)
-
     def _page(
         self,
         request: Request,
         handle: str,
+        pending: Pending,
         client: Client,
         session: Session,
         question: Question,
@@ -132,13 +126,10 @@ class Ask:
             by_software=client.registered_by == SOFTWARE,
             notice=self._notice(question, context.renderer.language(request)),
             handle=handle,
+            elsewhere=pending.decoupled is not None,
             answers=answers,
             errors=errors,
         )
 
     def _notice(self, question: Question, language: str) -> str:
         return question.notice_hash(language)
-
-
-def _back(handle: str) -> Response:
-    return RedirectResponse(f"{PATH_AUTHORIZE}?{urlencode({'resume': handle})}", 303)

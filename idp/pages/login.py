@@ -156,7 +156,7 @@ class Login:
         self, request: Request, form: Mapping[str, str], browser: str, *, errors: dict[str, str], status: int = 200
     ) -> Response:
         language = self._context.renderer.language(request)
-        agency, hint, strong = await self._agency(form.get("request", ""), browser, language)
+        agency, hint, strong, elsewhere = await self._agency(form.get("request", ""), browser, language)
         _ = self._context.renderer.translator(request)
         return self._context.renderer.page(
             request,
@@ -169,6 +169,7 @@ class Login:
             username=form.get("username", hint),
             agency=agency,
             strong=_(STRONG[strong]) if strong in STRONG else "",
+            elsewhere=elsewhere,
             **_going(form),
         )
 
@@ -195,18 +196,19 @@ class Login:
             **_going(form),
         )
 
-    async def _agency(self, handle: str, browser: str, language: str) -> tuple[str, str, str]:
-        """Who sent the citizen here, as the register of clients has it in this language, the user name it expects, and the least level."""
+    async def _agency(self, handle: str, browser: str, language: str) -> tuple[str, str, str, bool]:
+        """Who sent the citizen here, as the register of clients has it in this language; the user name it expects; the least level; whether it began elsewhere."""
         if not _HANDLE.match(handle):
-            return "", "", LOW
+            return "", "", LOW, False
         now, key = self._context.now(), digest(browser)
         found = await self._context.database.read(lambda c: requests.resume(c, handle, key, now))
         if found is None:
-            return "", "", LOW
+            return "", "", LOW, False
         pending, client = found
         asked = [level for level in levels_asked(client, pending.parameters) if level in LEVELS]
         hint = pending.parameters.get("login_hint", "")[:200]
-        return client.shown_name(language), hint, lowest(*asked) if asked else LOW
+        least = lowest(*asked) if asked else LOW
+        return client.shown_name(language), hint, least, pending.decoupled is not None
 
     def _enter(self, form: Mapping[str, str], value: str) -> Response:
         response = RedirectResponse(_onward(form), 303)

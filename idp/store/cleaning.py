@@ -15,6 +15,7 @@ from idp.store.tables import (
     authorization_request,
     client,
     code,
+    decoupled,
     device,
     family,
     initial_access_token,
@@ -39,6 +40,8 @@ def rules(settings: Settings) -> tuple[Rule, ...]:
     return (
         Rule(authorization_request, "expires_at"),
         Rule(once, "expires_at"),
+        # Kept a while, so that a poll that comes late is told why.
+        Rule(decoupled, "expires_at", DAY),
         Rule(access_token, "expires_at"),
         Rule(refresh_token, "expires_at"),
         # Kept a while, so that a code that comes back late still ends what it gave.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -12,6 +12,8 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from base.binding import Binding, binding_of
 from base.database import Connection
+from idp.store import decoupled
+from idp.store.decoupled import Decoupled
 from idp.store.tables import access_token, authorization_request, code, family, refresh_token, session_client
 
 
@@ -28,6 +30,8 @@ class Pending:
     created_at: datetime
     expires_at: datetime
     asked: list[str]
+    confirmed: str | None = None
+    decoupled: Decoupled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Family:
     created_at: datetime
     ended_at: datetime | None
     managed_grant: str | None = None
+    resource: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,8 @@ def pending(connection: Connection, digest: str, now: datetime) -> Pending | Non
         row.created_at,
         row.expires_at,
         row.asked or [],
+        row.confirmed,
+        decoupled.find(connection, row.decoupled) if row.decoupled is not None else None,
     )
 
 
@@ -147,6 +154,12 @@ def mark_asked(connection: Connection, digest: str, asked: list[str]) -> None:
     connection.execute(update(authorization_request).where(table.digest == digest).values(asked=asked))
 
 
+def confirm(connection: Connection, digest: str, session_id: str) -> None:
+    """The citizen has said to go on as who is logged in in this session; in another one it is asked again."""
+    table = authorization_request.c
+    connection.execute(update(authorization_request).where(table.digest == digest).values(confirmed=session_id))
+
+
 def use_request(connection: Connection, digest: str, now: datetime) -> bool:
     """Once: the request ends in a response."""
     table = authorization_request.c
@@ -161,7 +174,7 @@ _FAMILY = (
 
 def add_family(connection: Connection, one: Family) -> None:
     row = {name: getattr(one, name) for name in _FAMILY}
-    connection.execute(insert(family), {**row, "created_at": one.created_at})
+    connection.execute(insert(family), {**row, "resource": list(one.resource), "created_at": one.created_at})
     # Who is told when the session ends (idp.logouts).
     link = {"session": one.session, "client_id": one.client_id, "created_at": one.created_at}
     connection.execute(_LINK[connection.dialect.name], link)
@@ -182,6 +195,18 @@ def live_families(connection: Connection, citizen: str, *, before: datetime) -> 
     """What a citizen's logins up to a moment have left."""
     table = family.c
     where = (table.citizen == citizen, table.ended_at.is_(None), table.created_at <= before)
+    return [_family(row) for row in connection.execute(select(family).where(*where))]
+
+
+def live_families_of_login(connection: Connection, client_id: str, auth_time: int) -> list[Family]:
+    """What a client has of logins in one second (seconds since 1970, as an ID token tells it)."""
+    table, first = family.c, datetime.fromtimestamp(auth_time, UTC)
+    where = (
+        table.client_id == client_id,
+        table.auth_time >= first,
+        table.auth_time < first + timedelta(seconds=1),
+        table.ended_at.is_(None),
+    )
     return [_family(row) for row in connection.execute(select(family).where(*where))]
 
 
@@ -292,4 +317,5 @@ def _family(row: Any) -> Family:
         row.created_at,
         row.ended_at,
         row.managed_grant,
+        tuple(row.resource),
     )

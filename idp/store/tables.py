@@ -171,7 +171,27 @@ authorization_request = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
     Column("asked", Json),
+    Column("confirmed", ID),  # the session that the citizen goes on with
+    Column("decoupled", DIGEST),  # what it answers, when it began elsewhere
     Column("used_at", Instant),
+)
+decoupled = Table(
+    "decoupled",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("kind", String(8), nullable=False),  # device, ciba
+    Column("client_id", String(64), nullable=False),
+    Column("parameters", Json, nullable=False),
+    Column("user_code", DIGEST, unique=True),
+    Column("citizen", DIGEST, index=True),
+    Column("ping", LargeBinary),
+    Column("jkt", DIGEST),
+    Column("state", String(8), nullable=False),  # waiting, allowed, refused, taken
+    Column("family", ID),
+    Column("interval_s", Integer, nullable=False),
+    Column("polled_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
 )
 family = Table(
     "family",
@@ -183,12 +203,14 @@ family = Table(
     Column("scope", Text, nullable=False),
     Column("details", Json, nullable=False),
     Column("claims", Json, nullable=False),
+    Column("resource", Json, nullable=False),
     Column("acr", String(64), nullable=False),
     Column("amr", Json, nullable=False),
     Column("auth_time", Instant, nullable=False),
     Column("created_at", Instant, nullable=False, index=True),
     Column("ended_at", Instant),
     Column("managed_grant", ID, index=True),
+    Index("ix_family_login", "client_id", "auth_time"),
 )
 managed_grant = Table(
     "managed_grant",

@@ -6,6 +6,7 @@ Every access token has its row before it leaves: no record, no token.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from base.database import Connection
 from base.ids import digest, identifier, secret
 from base.settings import Settings
 from idp.clients import Client
-from idp.scopes import CONSENT_SCOPES, GRANT_SCOPES
+from idp.extensions import resource
 from idp.store import grants
 from idp.store.grants import Family
 from idp.tokens import subject
@@ -27,11 +28,6 @@ AT_TYP, ID_TYP, LOGOUT_TYP = "at+jwt", "JWT", "logout+jwt"
 LOGOUT_S = 120
 """Life of a logout token: two minutes at most (OpenID Connect Back-Channel Logout section 2.4)."""
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
-CONSENT_API = "/consent/v1"
-USERINFO = "/oauth2/userinfo"
-GRANTS_API = "/oauth2/grants"
-APIS = {CONSENT_API: CONSENT_SCOPES, GRANTS_API: GRANT_SCOPES}
-"""Our APIs by address, with the scopes that are for them alone. All other scopes are for userinfo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +77,45 @@ class Minter:
             "token_type": binding.token_type if binding is not None else "Bearer",
             "expires_in": life,
             "scope": scope,
+        }
+
+    def exchanged_token(
+        self,
+        connection: Connection,
+        client: Client,
+        family: Family,
+        *,
+        target: str,
+        jti: str,
+        binding: Binding | None,
+        now: datetime,
+    ) -> dict[str, Any]:
+        """A token response for another agency (RFC 8693 section 2.2), valid `permit_s` seconds.
+
+        The citizen stands in it as `target` knows him, and nothing by which this agency does. `jti`: the permit that the
+        registry recorded. `act`: who acts (section 4.1).
+        """
+        iat, life = int(now.timestamp()), self.settings.permit_s
+        pseudonyms = self.ring.pseudonyms
+        claims: dict[str, Any] = {
+            "iss": self.settings.issuer,
+            "sub": pseudonyms.pairwise(pseudonyms.handle(family.citizen), target),
+            "aud": target,
+            "client_id": client.client_id,
+            "jti": jti,
+            "iat": iat,
+            "exp": iat + life,
+            "acr": family.acr,
+            "act": {"iss": self.settings.issuer, "sub": client.client_id, "agency": client.agency},
+            "authorization_details": family.details,
+        }
+        if binding is not None:
+            claims["cnf"] = binding.cnf
+        grants.add_access(connection, jti, client.client_id, family.id, now + timedelta(seconds=life))
+        return {
+            "access_token": jose.sign(claims, self.ring.active(), typ=AT_TYP),
+            "token_type": binding.token_type if binding is not None else "Bearer",
+            "expires_in": life,
         }
 
     def id_token(self, client: Client, family: Family, *, nonce: str | None, access_token: str, now: datetime) -> str:
@@ -151,9 +186,6 @@ class Minter:
         """The pseudonym under which this client's agency knows the citizen."""
         return subject.sub(self.ring, citizen_id, client)
 
-    def audience(self, scope: str, resource: str | None) -> str | None:
-        """The one API a token is for (RFC 8707), or None when the resource and the scopes do not go together."""
-        wanted = set(scope.split())
-        apis = [path for path, scopes in APIS.items() if wanted & set(scopes)] or [USERINFO]
-        address = self.settings.issuer + apis[0]
-        return address if len(apis) == 1 and resource in (None, address) else None
+    def audience(self, scope: str, form: Mapping[str, str], granted: Sequence[str] = ()) -> str:
+        """The one API that a token is for (RFC 8707), as `form` and the granted request name it. OAuthError invalid_target."""
+        return resource.audience(scope, self.settings.issuer, asked=resource.read(form), granted=granted)

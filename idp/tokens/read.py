@@ -55,6 +55,20 @@ def hint(ring: Ring, unverified_id_token: str, *, issuer: str, now: datetime) ->
     )
 
 
+def id_token(ring: Ring, unverified_id_token: str, *, issuer: str, audience: str, now: datetime) -> VerifiedClaims:
+    """InvalidToken for anything but an unexpired ID token of ours for this client."""
+    return jose.verify(
+        unverified_id_token,
+        keys=ring.source,
+        typ=frozenset({ID_TYP}),
+        algorithms=frozenset(ALGORITHMS),
+        now=now,
+        issuer=issuer,
+        audience=audience,
+        leeway_s=0,
+    )
+
+
 def live(connection: Connection, claims: VerifiedClaims) -> LiveToken:
     """InvalidToken when it was revoked, its family has ended, or its client is no longer active."""
     is_live, family_id = grants.is_live(connection, claims["jti"])

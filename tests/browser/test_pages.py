@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import httpx2
 import pytest
 
 from idp.authenticators.totp import code_at
@@ -32,6 +34,8 @@ NUMBERS = free(4)
 PROVIDER, MUNICIPALITY, INSURER, TAX = (
     Ports(*NUMBERS).url(name) for name in ("provider", "municipality", "insurer", "tax")
 )
+BACK = "http://localhost:9/callback"
+CIBA = "urn:openid:params:grant-type:ciba"
 SERVE = """
 import sys
 from pathlib import Path
@@ -48,14 +52,15 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def demo(directory: Path) -> Iterator[None]:
+def demo(directory: Path) -> Iterator[Path]:
+    """Where its data is."""
     command = [sys.executable, "-c", SERVE, str(directory), *map(str, NUMBERS)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         if not any("Ctrl-C" in line for line in process.stdout):
             pytest.fail("the demo did not start")
-        yield
+        yield directory
     finally:
         process.terminate()
         process.stdout.close()
@@ -63,7 +68,7 @@ def demo(directory: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def page(demo: None) -> Iterator[Any]:
+def page(demo: Path) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -116,7 +121,8 @@ def test_a_passkey_is_registered_used_at_two_agencies_and_needs_the_person(page:
     assert page.url == f"{PROVIDER}/login"
 
 
-def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -> None:
+def looker(page: Any) -> tuple[Callable[[str], None], dict[str, list[str]]]:
+    """A look at the page that is open, in light and dark, on small screens and with large letters; and what was found."""
     source = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
     if not source.is_file():
         pytest.skip("the packages of tests/browser are not installed (npm ci)")
@@ -144,6 +150,11 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
         page.evaluate("() => { document.documentElement.style.fontSize = '' }")
         page.set_viewport_size({"width": 360, "height": 740})
 
+    return look, seen
+
+
+def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -> None:
+    look, seen = looker(page)
     username, password, secret = LOGINS[1]
     for path in ("/", "/enrol", "/nowhere", "/login"):
         page.goto(PROVIDER + path)
@@ -267,3 +278,101 @@ def test_the_goodbye_page_tells_the_agency_and_goes_back_and_the_back_button_sho
         assert "Ingelogd als" not in page.content()
     page.goto(f"{PROVIDER}/my")
     assert "/login" in page.url
+
+
+def registered(data: Path) -> Any:
+    """A client of the municipality's that begins outside the browser, added to the running demo."""
+    grants = ("device_code", "token-exchange")
+    file = {
+        "client_name": "Balie Lindermeer",
+        "agency": "municipality",
+        "redirect_uris": [BACK],
+        "grant_types": ["authorization_code", CIBA, *(f"urn:ietf:params:oauth:grant-type:{one}" for one in grants)],
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("REGIE_")}
+    environment |= {"REGIE_DEVELOPMENT": "true", "REGIE_PORT": str(NUMBERS[0]), "REGIE_DATA_DIR": str(data)}
+    command = [sys.executable, "-m", "regie.cli", "client", "add", "-", "--profile", "baseline", "--json"]
+    done = subprocess.run(
+        command, env=environment, input=json.dumps(file), capture_output=True, text=True, check=True, timeout=60
+    )
+    return json.loads(done.stdout)
+
+
+def test_axe_finds_nothing_on_the_pages_of_what_begins_elsewhere(page: Any, demo: Path) -> None:
+    look, seen = looker(page)
+    client = registered(demo)
+    use = [{"type": "personal_data_use", "purpose": "housing-benefit", "data": ["address", "income"]}]
+
+    def post(path: str, **form: str) -> dict[str, Any]:
+        auth = (client["client_id"], client["client_secret"])
+        answer: dict[str, Any] = httpx2.post(PROVIDER + path, data=form, auth=auth).json()
+        return answer
+
+    told = post("/oauth2/device_authorization", scope="openid", authorization_details=json.dumps(use))
+    page.goto(f"{PROVIDER}/device")
+    look("/device")
+    page.fill("#field-user_code", "BBBB-BBBB")
+    page.click("main button[type=submit]")
+    look("/device with an error")
+    page.goto(told["verification_uri_complete"])
+    look("/device with the code")
+    page.click("main button[type=submit]")
+    look("the login page of a device")
+    username, password, secret = LOGINS[2]
+    page.fill("#field-username", username)
+    page.fill("#field-password", password)
+    page.click("text=Verder")
+    page.fill("#field-code", code_at(secret, datetime.now(UTC)))
+    page.click("main button[type=submit]")
+    page.wait_for_url("**/confirm?**")
+    look("/confirm of a device")
+    page.click("text=Ja, ik begon dit")
+    look("/ask of a device")
+    page.check("input[name=address][value=allow]")
+    page.check("input[name=income][value=allow]")
+    page.click("text=Mijn antwoorden bevestigen")
+    page.wait_for_url("**/device?allowed=1")
+    look("/device, allowed")
+    grant = "urn:ietf:params:oauth:grant-type:"
+    tokens = post("/oauth2/token", grant_type=f"{grant}device_code", device_code=told["device_code"])
+
+    hint = {"scope": "openid", "id_token_hint": tokens["id_token"]}
+    post("/oauth2/bc-authorize", **hint, binding_message="Balie 4, nummer A-77")
+    post("/oauth2/bc-authorize", **hint)
+    page.goto(f"{PROVIDER}/my/requests")
+    look("/my/requests")
+    page.click("main table button")
+    page.wait_for_url("**/confirm?**")
+    look("/confirm without a message")
+    page.click("text=Nee, stop dit")
+    look("/my/requests, refused")
+    page.click("main table button")
+    page.wait_for_url("**/confirm?**")
+    look("/confirm with a message")
+    page.click("text=Ja, ik begon dit")
+    look("/my/requests, allowed")
+    for said in ("impossible", "other"):
+        for path in ("/my/requests", "/device"):
+            page.goto(f"{PROVIDER}{path}?{said}=1")
+            look(f"{path}, {said}")
+
+    exchanged = post(
+        "/oauth2/token",
+        grant_type=f"{grant}token-exchange",
+        subject_token=tokens["access_token"],
+        subject_token_type="urn:ietf:params:oauth:token-type:access_token",
+        audience="tax-authority",
+        authorization_details=json.dumps([{**use[0], "data": ["income"]}]),
+    )
+    assert "access_token" in exchanged
+    page.goto(f"{PROVIDER}/my/history")
+    assert "Zij hoorden wie u bij de ander bent" in page.text_content("main")
+    look("/my/history with an exchange")
+
+    query = {"response_type": "code", "client_id": client["client_id"], "redirect_uri": BACK, "scope": "openid"}
+    query |= {"code_challenge": "c" * 43, "code_challenge_method": "S256", "prompt": "select_account"}
+    page.goto(f"{PROVIDER}/oauth2/authorize?{urlencode(query)}")
+    page.wait_for_url("**/select?**")
+    look("/select")
+
+    assert not seen, json.dumps(seen, indent=1)

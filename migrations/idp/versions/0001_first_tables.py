@@ -59,6 +59,8 @@ def upgrade() -> None:
         sa.Column("created_at", base.database.types.Instant(), nullable=False),
         sa.Column("expires_at", base.database.types.Instant(), nullable=False),
         sa.Column("asked", base.database.types.Json(), nullable=True),
+        sa.Column("confirmed", sa.String(length=22), nullable=True),
+        sa.Column("decoupled", sa.String(length=43), nullable=True),
         sa.Column("used_at", base.database.types.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_authorization_request")),
     )
@@ -140,6 +142,29 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_counter_changed_at"), ["changed_at"], unique=False)
 
     op.create_table(
+        "decoupled",
+        sa.Column("digest", sa.String(length=43), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("parameters", base.database.types.Json(), nullable=False),
+        sa.Column("user_code", sa.String(length=43), nullable=True),
+        sa.Column("citizen", sa.String(length=43), nullable=True),
+        sa.Column("ping", sa.LargeBinary(), nullable=True),
+        sa.Column("jkt", sa.String(length=43), nullable=True),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("family", sa.String(length=22), nullable=True),
+        sa.Column("interval_s", sa.Integer(), nullable=False),
+        sa.Column("polled_at", base.database.types.Instant(), nullable=True),
+        sa.Column("created_at", base.database.types.Instant(), nullable=False),
+        sa.Column("expires_at", base.database.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_decoupled")),
+        sa.UniqueConstraint("user_code", name=op.f("uq_decoupled_user_code")),
+    )
+    with op.batch_alter_table("decoupled", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_decoupled_citizen"), ["citizen"], unique=False)
+        batch_op.create_index(batch_op.f("ix_decoupled_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
         "device",
         sa.Column("digest", sa.String(length=43), nullable=False),
         sa.Column("citizen", sa.String(length=22), nullable=False),
@@ -159,6 +184,7 @@ def upgrade() -> None:
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("details", base.database.types.Json(), nullable=False),
         sa.Column("claims", base.database.types.Json(), nullable=False),
+        sa.Column("resource", base.database.types.Json(), nullable=False),
         sa.Column("acr", sa.String(length=64), nullable=False),
         sa.Column("amr", base.database.types.Json(), nullable=False),
         sa.Column("auth_time", base.database.types.Instant(), nullable=False),
@@ -170,6 +196,7 @@ def upgrade() -> None:
     with op.batch_alter_table("family", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_family_citizen"), ["citizen"], unique=False)
         batch_op.create_index(batch_op.f("ix_family_created_at"), ["created_at"], unique=False)
+        batch_op.create_index("ix_family_login", ["client_id", "auth_time"], unique=False)
         batch_op.create_index(batch_op.f("ix_family_managed_grant"), ["managed_grant"], unique=False)
         batch_op.create_index(batch_op.f("ix_family_session"), ["session"], unique=False)
 
@@ -387,6 +414,7 @@ def downgrade() -> None:
     with op.batch_alter_table("family", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_family_session"))
         batch_op.drop_index(batch_op.f("ix_family_managed_grant"))
+        batch_op.drop_index("ix_family_login")
         batch_op.drop_index(batch_op.f("ix_family_created_at"))
         batch_op.drop_index(batch_op.f("ix_family_citizen"))
 
@@ -396,6 +424,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_device_citizen"))
 
     op.drop_table("device")
+    with op.batch_alter_table("decoupled", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_decoupled_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_decoupled_citizen"))
+
+    op.drop_table("decoupled")
     with op.batch_alter_table("counter", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_counter_changed_at"))
 

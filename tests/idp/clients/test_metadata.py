@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agency.jose import Key
 from idp.clients.metadata import MEMBERS, InvalidMetadata
 from idp.clients.registration import register
-from idp.clients.rules import CIBA, DEVICE, EXCHANGE, JWT_BEARER, RULES
+from idp.clients.rules import CIBA, DEVICE, EXCHANGE, RULES
 from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
 from keys.algorithms import CLIENT_SIGNING
 from keys.jwks import public_jwk
@@ -37,7 +37,7 @@ def test_every_member_has_its_rule() -> None:
 ACCEPTED: list[tuple[str, Any, dict[str, Any]]] = [
     ("redirect_uris", [CALLBACK, "https://agency.example/cb?x=1"], {}),
     ("token_endpoint_auth_method", "client_secret_post", {}),
-    ("grant_types", ["authorization_code", "refresh_token", DEVICE, CIBA, EXCHANGE, JWT_BEARER], {}),
+    ("grant_types", ["authorization_code", "refresh_token", DEVICE, CIBA, EXCHANGE], {}),
     ("grant_types", ["client_credentials"], {"redirect_uris": []}),
     ("response_types", ["code"], {}),
     ("client_name", "Gemeente Lindermeer – «Burgerzaken»", {}),
