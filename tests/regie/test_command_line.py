@@ -263,3 +263,36 @@ def test_people_are_generated_with_test_numbers(line: Line, tmp_path: Path) -> N
     assert line.json("citizen", "generate", "20", str(out))["people"] == 20
     assert line.json("citizen", "import", str(out))["unchanged"] == 20
     assert line("citizen", "generate", "0", str(out)).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["client", "show"],
+        ["client", "shw", "x"],
+        ["client", "add", "x", "--nonsense"],
+        ["client", "invite", "--uses", "x"],
+    ],
+)
+def test_wrong_usage_is_a_document_too(
+    line: Line, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["regie", *arguments, "--json"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert list(json.loads(told.out)) == ["error"]
+    assert told.err == ""
+
+
+def test_the_entry_point_does_what_the_commands_do(
+    line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, status in ((["client", "list"], 0), (["client", "show", "nobody"], 1)):
+        monkeypatch.setattr("sys.argv", ["regie", *arguments, "--json"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert (ended.value.code or 0) == status
+        json.loads(capsys.readouterr().out)
