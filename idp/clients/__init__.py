@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from idp.profiles import Profile
+from idp.profiles import PUBLIC, Profile
 from keys.jwks import KeySource, check_set, source
 
 OPERATOR, SOFTWARE = "operator", "software"
@@ -22,7 +22,7 @@ class Client:
     """`metadata`: RFC 7591 members, checked at registration; with `jwks_uri`, `jwks` is what was fetched there.
 
     `agency`: whose software it is, and its pseudonyms' sector. `registered_by`: OPERATOR or SOFTWARE.
-    `keys_until`: how long fetched keys count; whoever relies on them asks `idp.clients.fetched.require_key` first.
+    `keys_until`: how long fetched keys count; whoever relies on them asks `idp.clients.fetched.require_keys` first.
     """
 
     client_id: str
@@ -58,6 +58,10 @@ class Client:
     @property
     def auth_method(self) -> str:
         return str(self.metadata["token_endpoint_auth_method"])
+
+    @property
+    def is_public(self) -> bool:
+        return self.auth_method == PUBLIC
 
     @property
     def purpose(self) -> str | None:

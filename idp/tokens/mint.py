@@ -28,6 +28,8 @@ AT_TYP, ID_TYP, LOGOUT_TYP = "at+jwt", "JWT", "logout+jwt"
 LOGOUT_S = 120
 """Life of a logout token: two minutes at most (OpenID Connect Back-Channel Logout section 2.4)."""
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+PUBLIC_MOST_S = 900
+"""Life of an access token of a public client, at most (NL GOV OAuth 1.1 section 3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class Minter:
         `audience`: exactly one API.
         """
         jti = identifier()
-        life = self.settings.access_token_s
+        life = (
+            self.settings.access_token_s if not client.is_public else min(self.settings.access_token_s, PUBLIC_MOST_S)
+        )
         iat = int(now.timestamp())
         claims: dict[str, Any] = {
             "iss": self.settings.issuer,

@@ -12,6 +12,7 @@ from idp.clients import Client
 from idp.clients.rules import CIBA as CIBA_GRANT
 from idp.clients.rules import DEVICE as DEVICE_GRANT
 from idp.errors import OAuthError
+from idp.profiles import PROFILES
 
 ISSUER = "https://regie.example"
 METADATA = {
@@ -32,7 +33,7 @@ SIGNED = {"login_hint": "h" * 43, "binding_message": "A4-77"}
 
 
 def asked(profile: str, metadata: dict[str, Any] | None = None, **changes: str) -> Asked:
-    client = Client.of("c", "municipality", profile, {**METADATA, **(metadata or {})}, None, "active")
+    client = Client("c", "municipality", PROFILES[profile], {**METADATA, **(metadata or {})}, None, True)
     form = {name: value for name, value in {**GOOD, **SIGNED, **changes}.items() if value}
     return Asked(client, form, ISSUER)
 
