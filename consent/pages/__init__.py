@@ -87,10 +87,10 @@ class Pages:
         if person is None:
             return _login(request)
         records = await self._registry.consents(person.citizen)
-        active = sum(1 for one in records if self.state(one) == "given")
+        given = sum(1 for one in records if self.state(one) == "given")
         uses = (await self._registry.history(person.citizen, limit=3)).uses
         catalogue = await self._registry.catalogue()
-        return self._page(request, "overview.html", person, catalogue, active=active, uses=uses)
+        return self._page(request, "overview.html", person, catalogue, given=given, uses=uses)
 
     async def consents(self, request: Request) -> Response:
         person = await self._citizens.current(request)
