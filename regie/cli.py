@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -18,6 +19,8 @@ app = typer.Typer(
     "work on the files or, when a server has them open, through it.",
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+PATIENCE_S = 10
+"""How long a command waits for whoever has the files open."""
 File = Annotated[str, typer.Argument(help="A JSON file, or - for standard input.")]
 
 
@@ -263,18 +266,24 @@ def _perform(command: str, params: dict[str, Any], *, as_json: bool, long: bool)
     from regie.house import House  # noqa: PLC0415
 
     settings = _settings()
+    patience = time.monotonic() + PATIENCE_S
     with _Bar(show=long and not as_json) as bar:
-        try:
-            house = House.open(settings)
-        except DatabaseInUse as error:
+        while True:
             try:
-                return admin.ask(settings.data_dir, command, params, bar.told)
-            except (ConnectionError, FileNotFoundError):
-                raise error from None
-        try:
-            return COMMANDS[command](house, params, bar.told)
-        finally:
-            house.close()
+                house = House.open(settings)
+            except DatabaseInUse as error:
+                try:
+                    return admin.ask(settings.data_dir, command, params, bar.told)
+                except (ConnectionError, FileNotFoundError):
+                    # A server that is just starting, or another command that ends soon.
+                    if time.monotonic() > patience:
+                        raise error from None
+                    time.sleep(0.1)
+                    continue
+            try:
+                return COMMANDS[command](house, params, bar.told)
+            finally:
+                house.close()
 
 
 class _Bar:

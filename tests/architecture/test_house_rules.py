@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def test_who_authenticates_a_client_runs_its_unit_by_the_context() -> None:
 
 def test_the_settings_page_is_the_settings() -> None:
     assert (HERE / "docs" / "settings.md").read_text() == page()
+
+
+@pytest.mark.parametrize("page", [*HERE.glob("*.md"), *HERE.glob("docs/**/*.md")], ids=lambda page: page.name)
+def test_every_link_between_documents_leads_somewhere(page: Path) -> None:
+    linked = [one for one in re.findall(r"\]\(([^)#\s]+)", page.read_text()) if "://" not in one]
+
+    assert [one for one in linked if not (page.parent / one).exists()] == []
 
 
 def test_the_sample_is_the_generators(tmp_path: Path) -> None:

@@ -196,6 +196,19 @@ async def test_every_reason_and_every_legal_basis_has_its_words(
             assert response.status_code == 200, path
 
 
+async def test_the_overview_counts_what_is_given_and_marks_itself_in_the_menu(
+    world: World, anna: str, browser: httpx2.AsyncClient
+) -> None:
+    assert "You gave permission for 0 kinds of data." in (await browser.get("/my")).text
+    recorded = await world.give(anna)
+
+    page = (await browser.get("/my")).text
+    assert "You gave permission for 2 kinds of data." in page
+    assert re.search(r'href="/my" aria-current="page"', page)
+    await world.registry.withdraw(recorded.consents[0], anna)
+    assert "You gave permission for 1 kind of data." in (await browser.get("/my")).text
+
+
 async def test_the_receipt_is_a_file_of_its_own(world: World, anna: str, browser: httpx2.AsyncClient) -> None:
     recorded = await world.give(anna)
 

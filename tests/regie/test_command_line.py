@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from base64 import urlsafe_b64encode
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,21 @@ def test_the_doctor_sees_a_running_server_too(server: Server) -> None:
 
     assert [one["check"] for one in findings if not one["ok"]] == []
     assert {"keys", "idp database", "consent outbox"} <= {one["check"] for one in findings}
+
+
+def test_a_command_waits_for_whoever_has_the_files_open_for_a_moment(line: Line) -> None:
+    """A server that is just starting, or another command."""
+    line.json("agency", "list")  # everything is loaded from here on
+    house = House.open(Settings())
+    with ThreadPoolExecutor(1) as pool:
+        command = pool.submit(line, "agency", "list")
+        try:
+            with pytest.raises(TimeoutError):
+                command.result(timeout=1)
+        finally:
+            house.close()
+
+        assert command.result(timeout=30).exit_code == 0
 
 
 def test_an_agency_its_purpose_its_client_and_their_end(line: Line) -> None:
