@@ -60,9 +60,9 @@ def clients_of(connection: Connection, session_id: str) -> list[Client]:
     return clients.of_session(connection, session_id)
 
 
-def names(some: Iterable[Client]) -> list[str]:
+def names(some: Iterable[Client], language: str) -> list[str]:
     """Of the agencies' services, each once."""
-    return list(dict.fromkeys(str(client.metadata["client_name"]) for client in some))
+    return list(dict.fromkeys(client.shown_name(language) for client in some))
 
 
 def frames(ring: Ring, issuer: str, session_id: str, used: Iterable[Client]) -> list[str]:

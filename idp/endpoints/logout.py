@@ -63,7 +63,7 @@ class Logout:
             person=context.renderer_person(session),
             locales=asked.locales,
             asked=asked,
-            **_named(used),
+            **self._named(request, asked, used),
         )
 
     async def confirmed(self, request: Request) -> Response:
@@ -100,20 +100,25 @@ class Logout:
                 headers=CLEAR,
                 locales=asked.locales,
                 asked=asked,
+                here=LOGOUT,
                 frames=frames,
-                **_named(used),
+                **self._named(request, asked, used),
             )
         context.cookies.clear(response, context.cookies.session)
         return response
+
+    def _named(self, request: Request, asked: Asked, used: list[Client]) -> dict[str, Any]:
+        """Who hears that the session has ended, who does not, and who asked."""
+        language = self._context.renderer.language(request, asked.locales)
+        told = [client for client in used if logouts.is_told(client)]
+        return {
+            "told": logouts.names(told, language),
+            "untold": logouts.names((one for one in used if one not in told), language),
+            "agency": asked.client.shown_name(language) if asked.client is not None else "",
+        }
 
 
 def _again(form: Mapping[str, str]) -> Response:
     """A form from another site comes without our cookie (SameSite); the browser is sent here once more, and brings it."""
     query = urlencode({name: form[name] for name in leaving.LENGTHS if name in form})
     return RedirectResponse(f"{LOGOUT}?{query}", 303)
-
-
-def _named(used: list[Client]) -> dict[str, Any]:
-    """Who hears that the session has ended, and who does not."""
-    told = [client for client in used if logouts.is_told(client)]
-    return {"told": logouts.names(told), "untold": logouts.names(one for one in used if one not in told)}
