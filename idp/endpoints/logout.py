@@ -114,7 +114,7 @@ class Logout:
         return {
             "told": logouts.names(told, language),
             "untold": logouts.names((one for one in used if one not in told), language),
-            "agency": asked.client.shown_name(language) if asked.client is not None else "",
+            "agency": logouts.name(asked.client, language) if asked.client is not None else "",
         }
 
 
