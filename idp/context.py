@@ -24,7 +24,7 @@ from idp import sessions
 from idp.authenticators.passkey import RelyingParty
 from idp.clients.fetched import Fetched
 from idp.server import Server
-from idp.sessions import Place, Session
+from idp.sessions import Left, Place, Session
 from idp.tokens.mint import Minter
 from keys.ring import Ring
 
@@ -74,6 +74,13 @@ class Context:
         if found is not None and sessions.is_due(found, self.settings, now):
             await self.database.write(lambda c: sessions.see(c, found.id, now))
         return found
+
+    async def left(self, request: Request) -> Left | None:
+        """The session of this request's cookie, however old."""
+        cookie = self.cookies.read(request, self.cookies.session)
+        if cookie is None:
+            return None
+        return await self.database.read(lambda c: sessions.left(c, cookie))
 
     @staticmethod
     def renderer_person(session: Session) -> LoggedIn:
