@@ -105,8 +105,8 @@ class Purpose:
     statute: str
     data: tuple[str, ...]
     max_duration_s: int
-    acr: str
-    max_age_s: int | None
+    acr: str = ""
+    max_age_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

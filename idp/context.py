@@ -26,7 +26,7 @@ from idp.clients import Client
 from idp.clients.fetched import Fetched
 from idp.requests import Pending
 from idp.server import Server
-from idp.sessions import Place, Session
+from idp.sessions import Left, Place, Session
 from idp.tokens.mint import Minter
 from keys.ring import Ring
 
@@ -81,6 +81,13 @@ class Context:
         """The authorization request that this browser is in the middle of, with its client."""
         browser, now = self.browser_digest(request), self.now()
         return await self.database.read(lambda c: requests.resume(c, handle, browser, now))
+
+    async def left(self, request: Request) -> Left | None:
+        """The session of this request's cookie, however old."""
+        cookie = self.cookies.read(request, self.cookies.session)
+        if cookie is None:
+            return None
+        return await self.database.read(lambda c: sessions.left(c, cookie))
 
     @staticmethod
     def renderer_person(session: Session) -> LoggedIn:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from base.database import Connection
 from idp.clients import Client
-from idp.sessions import Session
+from idp.sessions import Left
 from idp.store import clients
 from idp.tokens import read as tokens
 from idp.tokens import subject
@@ -30,18 +30,20 @@ LENGTHS = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`is_proven`: asked by who knows this very session, so that no question is needed.
+    """A request to log out.
 
-    `target`: where the browser may go afterwards, `state` included. `goes_on`: without another click. `is_lost`: an
-    address was given that this client did not register.
+    `is_hinted`: by a client whom an ID token of ours names. `is_proven`: that token names this very session, so that no
+    question is needed.
+    `target`: where the browser may go afterwards, `state` included. `is_lost`: an address was given that this client
+    did not register.
     """
 
     client: Client | None = None
     uri: str = ""
     state: str = ""
     locales: str = ""
+    is_hinted: bool = False
     is_proven: bool = False
-    goes_on: bool = False
 
     @property
     def target(self) -> str | None:
@@ -58,7 +60,7 @@ class Asked:
 
 
 def read(
-    connection: Connection, ring: Ring, form: Mapping[str, str], session: Session | None, *, issuer: str, now: datetime
+    connection: Connection, ring: Ring, form: Mapping[str, str], session: Left | None, *, issuer: str, now: datetime
 ) -> Asked:
     """A request of an agency. A hint that does not verify, or names another client, proves no client at all.
 
@@ -76,7 +78,7 @@ def read(
         subject.sub(ring, session.citizen_id, client),
         subject.sid(ring, session.id, client),
     )
-    return replace(asked, is_proven=own and not asked.is_lost, goes_on=own or session is None)
+    return replace(asked, is_hinted=True, is_proven=own and not asked.is_lost)
 
 
 def confirmed(connection: Connection, form: Mapping[str, str]) -> Asked:
@@ -84,7 +86,7 @@ def confirmed(connection: Connection, form: Mapping[str, str]) -> Asked:
     client = clients.find(connection, form["client_id"][:64]) if form.get("client_id") else None
     client = client if client is not None and client.active else None
     uri, state = form.get("post_logout_redirect_uri", ""), form.get("state", "")[: LENGTHS["state"]]
-    return Asked(client, uri, state, is_proven=True, goes_on=True)
+    return Asked(client, uri, state)
 
 
 def _hint(ring: Ring, form: Mapping[str, str], *, issuer: str, now: datetime) -> tuple[VerifiedClaims | None, bool]:

@@ -60,9 +60,14 @@ def clients_of(connection: Connection, session_id: str) -> list[Client]:
     return clients.of_session(connection, session_id)
 
 
-def names(some: Iterable[Client]) -> list[str]:
+def names(some: Iterable[Client], language: str) -> list[str]:
     """Of the agencies' services, each once."""
-    return list(dict.fromkeys(str(client.metadata["client_name"]) for client in some))
+    return list(dict.fromkeys(name(client, language) for client in some))
+
+
+def name(client: Client, language: str) -> str:
+    """As an operator knows it; of software that registered itself, where it is: that it cannot make up."""
+    return client.shown_name(language) or urlsplit(next(iter(client.redirect_uris), "")).netloc or client.client_id
 
 
 def frames(ring: Ring, issuer: str, session_id: str, used: Iterable[Client]) -> list[str]:

@@ -27,6 +27,7 @@ from keys.ring import Ring
 __all__ = [
     "MAY_LOG_IN",
     "MOST",
+    "Left",
     "Place",
     "Session",
     "StoredSession",
@@ -34,6 +35,7 @@ __all__ = [
     "device_of",
     "is_due",
     "is_open",
+    "left",
     "of",
     "owner",
     "see",
@@ -75,6 +77,15 @@ class Session:
     auth_time: datetime
     seen_at: datetime
     notices: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A session that nobody has ended, however old: what a logout is about."""
+
+    id: str
+    digest: str
+    citizen_id: str
 
 
 def start(
@@ -135,6 +146,13 @@ def current(
     return Session(
         one.id, key, one.citizen, person, acr, binds, tuple(one.amr), one.auth_time, one.seen_at, found.notices
     )
+
+
+def left(connection: Connection, cookie: str | None) -> Left | None:
+    """The session of a cookie, also when it is too old to be used: who leaves it ends what it gave."""
+    key = digest(cookie) if cookie else ""
+    found = store.of_cookie(connection, key) if key else None
+    return Left(found[0], key, found[1]) if found is not None else None
 
 
 def of(connection: Connection, settings: Settings, citizen_id: str, now: datetime) -> list[StoredSession]:

@@ -19,11 +19,11 @@ def routes(context: Context) -> list[Route]:
         session = await context.session(request)
         if session is None:
             return log_in(request)
-        now, citizen = context.now(), session.citizen_id
+        now, citizen, language = context.now(), session.citizen_id, context.renderer.language(request)
 
         def unit(connection: Connection) -> list[tuple[StoredSession, list[str]]]:
             mine = sessions.of(connection, context.settings, citizen, now)
-            return [(one, logouts.names(logouts.clients_of(connection, one.id))) for one in mine]
+            return [(one, logouts.names(logouts.clients_of(connection, one.id), language)) for one in mine]
 
         found = await context.database.read(unit)
         return context.renderer.page(

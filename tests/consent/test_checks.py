@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from base.assurance import HIGH, LOW, SUBSTANTIAL
 from consent import checks
 from consent.catalogue import LEGAL_BASES, Agency, Catalogue, Purpose
 from consent.checks import Answer, decide
+from consent.interface import LoginEvent, LoginTooWeak
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KINDS = ("address", "income", "name")
@@ -160,3 +162,40 @@ class TestProperties:
         allowed = {item.category for item in before.items if item.decision == "allowed"}
         assert {item.category for item in after.items if item.decision == "allowed"} <= allowed
         assert which not in {item.category for item in after.items if item.decision == "allowed"}
+
+
+class TestTheLoginBehindAUse:
+    """RFC 9470 section 3: a purpose may ask for a strong login, or a fresh one."""
+
+    @pytest.mark.parametrize(
+        ("acr", "max_age_s", "delivered", "age_s", "enough"),
+        [
+            ("", None, LOW, 10**6, True),
+            (SUBSTANTIAL, None, LOW, 0, False),
+            (SUBSTANTIAL, None, SUBSTANTIAL, 10**6, True),
+            (SUBSTANTIAL, None, HIGH, 0, True),
+            (SUBSTANTIAL, None, "urn:unknown", 0, False),
+            ("", 60, LOW, 59, True),
+            ("", 60, HIGH, 60, False),
+            (HIGH, 60, HIGH, 59, True),
+            (HIGH, 60, SUBSTANTIAL, 59, False),
+        ],
+    )
+    def test_its_level_and_its_age_count(
+        self, acr: str, max_age_s: int | None, delivered: str, age_s: int, enough: bool
+    ) -> None:
+        purpose = replace(PURPOSE, acr=acr, max_age_s=max_age_s)
+        login = LoginEvent(delivered, NOW - timedelta(seconds=age_s))
+
+        if enough:
+            checks.check_login(purpose, login, NOW)
+        else:
+            with pytest.raises(LoginTooWeak) as told:
+                checks.check_login(purpose, login, NOW)
+            assert (told.value.acr, told.value.max_age_s) == (acr, max_age_s)
+
+    def test_a_use_without_a_login_is_not_enough_where_one_is_asked(self) -> None:
+        checks.check_login(PURPOSE, None, NOW)
+        checks.check_login(None, None, NOW)
+        with pytest.raises(LoginTooWeak):
+            checks.check_login(replace(PURPOSE, acr=LOW), None, NOW)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 import pytest
+from sqlalchemy import create_engine, select, update
 
+from idp.store.tables import session
 from keys import jose
 from keys.ring import Ring
 from tests.fixtures.house import START
@@ -332,3 +335,42 @@ class TestSection6:
 def ring_of_strangers(server: Server) -> Any:
 
     return Ring.open(server.directory / "strangers", bytes(32), now=START)
+
+
+class TestTooOld:
+    """Section 2: a session that is too old to be used is still left by who proves that it is his."""
+
+    def age(self, server: Server) -> None:
+        """Nobody was seen for a day: what the clock would do."""
+        engine = create_engine(
+            server.environment.get("REGIE_DATABASE_URL") or f"sqlite:///{server.directory / 'idp.db'}",
+            connect_args={"options": "-csearch_path=idp"} if "REGIE_DATABASE_URL" in server.environment else {},
+        )
+        with engine.begin() as connection:
+            day = timedelta(days=1)
+            old = [(row.digest, row.seen_at - day) for row in connection.execute(select(session))]
+            for digest, seen_at in old:
+                connection.execute(update(session).where(session.c.digest == digest).values(seen_at=seen_at))
+        engine.dispose()
+
+    def test_its_tokens_end_by_a_hint_and_not_by_a_link(self, server: Server, dirk: Visitor, client: Client) -> None:
+        tokens = dirk.tokens(client)
+        self.age(server)
+        assert dirk.visit("/my").status_code == 303
+
+        def is_live() -> bool:
+            headers = {"authorization": f"Bearer {tokens['access_token']}"}
+            return httpx2.get(f"{server.issuer}/oauth2/userinfo", headers=headers).status_code == 200
+
+        cookies = dirk.cookies()
+        page = httpx2.get(f"{server.issuer}/oauth2/logout", cookies=cookies)
+        assert (page.status_code, is_question(page)) == (200, False)
+        assert is_live()
+
+        answer = httpx2.get(
+            f"{server.issuer}/oauth2/logout",
+            params={"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": AFTER},
+            cookies=cookies,
+        )
+        assert answer.headers["location"] == AFTER
+        assert not is_live()
