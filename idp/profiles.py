@@ -7,6 +7,9 @@ from dataclasses import dataclass
 ES256, PS256, RS256, EDDSA = "ES256", "PS256", "RS256", "EdDSA"
 ALGORITHMS_OF_SHA256 = frozenset({ES256, PS256, RS256})
 """What we sign for clients with: `at_hash` is half of this hash (OpenID Connect Core section 3.1.3.6)."""
+PUBLIC = "none"
+"""The method of software that can keep no secret (RFC 6749 section 2.1): an app, a page's script. It is known by its
+redirect_uri and PKCE, and by a key if it has one (DPoP); nothing that rests on who the client is goes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ PROFILES: dict[str, Profile] = {
             "baseline",
             par_required=False,
             dpop_required=False,
-            auth_methods=frozenset({"client_secret_basic", "client_secret_post", "private_key_jwt"}),
+            auth_methods=frozenset({"client_secret_basic", "client_secret_post", "private_key_jwt", PUBLIC}),
             signing=frozenset({ES256, PS256, RS256, EDDSA, "Ed25519"}),
             response_signing=ALGORITHMS_OF_SHA256,
             id_token_alg=ES256,

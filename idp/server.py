@@ -52,6 +52,7 @@ class Server(AuthorizationServer):
             issuer=issuer,
             token_url=issuer + TOKEN_PATH,
             now=unit.now,
+            public=True,
         )
         if client.dpop_bound and unit.binding is None:
             raise OAuthError("invalid_request", "This client's tokens are bound to a key: send a DPoP proof.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from idp.profiles import Profile
+from idp.profiles import PUBLIC, Profile
 from keys.jwks import KeySource, check_set, source
 
 OPERATOR, SOFTWARE = "operator", "software"
@@ -58,6 +58,10 @@ class Client:
     @property
     def auth_method(self) -> str:
         return str(self.metadata["token_endpoint_auth_method"])
+
+    @property
+    def is_public(self) -> bool:
+        return self.auth_method == PUBLIC
 
     @property
     def purpose(self) -> str | None:

@@ -38,11 +38,18 @@ class Presented:
 
 
 def authenticate(
-    connection: Connection, presented: Presented, *, issuer: str, token_url: str | None, now: datetime
+    connection: Connection,
+    presented: Presented,
+    *,
+    issuer: str,
+    token_url: str | None,
+    now: datetime,
+    public: bool = False,
 ) -> Client:
     """The client, authenticated by its own registered method. OAuthError invalid_client.
 
     `token_url`: our token endpoint when this is it, None elsewhere. The jti of an assertion is claimed here, once.
+    `public`: whether a client without authentication may call here by its name alone.
     """
     form, authorization = presented.form, presented.authorization
     if "client_assertion" in form or "client_assertion_type" in form:
@@ -56,7 +63,16 @@ def authenticate(
         if form.get("client_id", client_id) != client_id:
             raise invalid_client()
         return _by_secret(connection, client_id, given, "client_secret_basic")
+    if public and "client_secret" not in form:
+        return _by_name(connection, form.get("client_id", ""))
     return _by_secret(connection, form.get("client_id", ""), form.get("client_secret", ""), "client_secret_post")
+
+
+def _by_name(connection: Connection, client_id: str) -> Client:
+    client = clients.find(connection, client_id) if 0 < len(client_id) <= 64 else None
+    if client is None or not client.active or not client.is_public:
+        raise invalid_client()
+    return client
 
 
 def _by_secret(connection: Connection, client_id: str, given: str, method: str) -> Client:

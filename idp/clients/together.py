@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from idp.clients.metadata import InvalidMetadata, Metadata, Sent
 from idp.clients.rules import CIBA, CODE, DEVICE, REFRESH, RULES, Asked, text
-from idp.profiles import Profile
+from idp.profiles import PUBLIC, Profile
 from keys.jwks import EncryptionKey, VerifyingKey, check_set, encryption_keys
 
 OF_A_CITIZEN = (CODE, DEVICE, CIBA)
@@ -45,6 +45,14 @@ def _flows(asked: Asked) -> str | None:
         return "grant_types: refresh_token needs a grant in which a citizen logs in, such as authorization_code"
     if (CODE in modes) != bool(members.response_types):
         return 'response_types must be ["code"] with authorization_code, and [] without'
+    return None
+
+
+def _public(asked: Asked) -> str | None:
+    """Who cannot show who it is gets nothing of its own, and nothing without its redirect_uri (RFC 8252 section 8.4)."""
+    members = asked.members
+    if members.token_endpoint_auth_method == PUBLIC and not set(members.grant_types) <= {CODE, REFRESH}:
+        return "a client with token_endpoint_auth_method none has authorization_code, and refresh_token, alone"
     return None
 
 
@@ -127,6 +135,6 @@ def _logout(asked: Asked) -> str | None:
 
 
 TOGETHER: tuple[Callable[[Asked], str | None], ...] = (
-    _flows, _addresses, _keys, _encryption, _certificates, _backchannel, _logout,
+    _flows, _public, _addresses, _keys, _encryption, _certificates, _backchannel, _logout,
 )  # fmt: skip
 """What must hold between members; each answers what to mend, or None."""

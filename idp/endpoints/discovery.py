@@ -14,7 +14,7 @@ from idp.citizens.claims import CLAIMS
 from idp.context import Context
 from idp.endpoints import authorize, introspect, par, register, responses
 from idp.extensions import grant_management, rar
-from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
+from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES, PUBLIC
 from idp.scopes import SCOPES
 from idp.server import GRANTS, TOKEN_PATH
 from idp.tokens.mint import GRANTS_API, USERINFO
@@ -37,10 +37,11 @@ def document(issuer: str) -> dict[str, Any]:
     methods = sorted({method for profile in PROFILES.values() for method in profile.auth_methods})
     signing = sorted({alg for profile in PROFILES.values() for alg in profile.signing})
     own = [claim for claims in CLAIMS.values() for claim in claims]
+    shown = [method for method in methods if method != PUBLIC]
     authentication = {
         f"{endpoint}_endpoint_auth_{member}": value
-        for endpoint in ("token", "introspection", "revocation")
-        for member, value in (("methods_supported", methods), ("signing_alg_values_supported", signing))
+        for endpoint, known in (("token", methods), ("introspection", shown), ("revocation", methods))
+        for member, value in (("methods_supported", known), ("signing_alg_values_supported", signing))
     }
     return {
         "issuer": issuer,

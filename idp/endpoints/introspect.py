@@ -43,7 +43,13 @@ def _endpoint(context: Context, act: Callable[[Connection, str, Client, datetime
 
         def unit(connection: Connection) -> dict[str, Any] | OAuthError:
             client = authenticate(
-                connection, answers.presented(request, form), issuer=context.issuer, token_url=None, now=now
+                connection,
+                answers.presented(request, form),
+                issuer=context.issuer,
+                token_url=None,
+                now=now,
+                # Ending a token harms nobody but who holds it (RFC 7009 section 2.1).
+                public=act.__name__ == "revoke",
             )
             if not form.get("token"):
                 return OAuthError("invalid_request", "token is missing.")

@@ -29,7 +29,12 @@ def routes(context: Context) -> list[Route]:
         def unit(connection: Connection) -> str | OAuthError:
             jkt = answers.claim(connection, proof, now)
             client = authenticate(
-                connection, answers.presented(request, form), issuer=context.issuer, token_url=None, now=now
+                connection,
+                answers.presented(request, form),
+                issuer=context.issuer,
+                token_url=None,
+                now=now,
+                public=True,
             )
             try:
                 asked = jar.opened(client, form, issuer=context.issuer, now=now)

@@ -129,6 +129,7 @@ class Ask:
             here=f"/ask?{urlencode({'request': handle})}",
             question=question,
             client_name=client.metadata["client_name"],
+            is_public=client.is_public,
             by_software=client.registered_by == SOFTWARE,
             notice=self._notice(question, context.renderer.language(request)),
             handle=handle,

@@ -29,6 +29,8 @@ LOGOUT_S = 120
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 CONSENT_API = "/consent/v1"
 USERINFO = "/oauth2/userinfo"
+PUBLIC_MOST_S = 900
+"""Life of an access token of a public client, at most (NL GOV OAuth 1.1 section 3.4)."""
 GRANTS_API = "/oauth2/grants"
 APIS = {CONSENT_API: CONSENT_SCOPES, GRANTS_API: GRANT_SCOPES}
 """Our APIs by address, with the scopes that are for them alone. All other scopes are for userinfo."""
@@ -55,7 +57,9 @@ class Minter:
         `audience`: exactly one API.
         """
         jti = identifier()
-        life = self.settings.access_token_s
+        life = (
+            self.settings.access_token_s if not client.is_public else min(self.settings.access_token_s, PUBLIC_MOST_S)
+        )
         iat = int(now.timestamp())
         claims: dict[str, Any] = {
             "iss": self.settings.issuer,

@@ -122,7 +122,7 @@ class TestSection2_3:
             ({"exp": 1}, "invalid_software_statement"),
             ({"nbf": 2**33}, "invalid_software_statement"),
             ({"aud": "https://other.example"}, "invalid_software_statement"),
-            ({"token_endpoint_auth_method": "none"}, "invalid_client_metadata"),
+            ({"token_endpoint_auth_method": "no such"}, "invalid_client_metadata"),
             ({"redirect_uris": ["https://evil.example/#"]}, "invalid_redirect_uri"),
         ],
     )

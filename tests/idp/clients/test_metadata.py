@@ -37,6 +37,7 @@ def test_every_member_has_its_rule() -> None:
 ACCEPTED: list[tuple[str, Any, dict[str, Any]]] = [
     ("redirect_uris", [CALLBACK, "https://agency.example/cb?x=1"], {}),
     ("token_endpoint_auth_method", "client_secret_post", {}),
+    ("token_endpoint_auth_method", "none", {"grant_types": ["authorization_code", "refresh_token"]}),
     ("grant_types", ["authorization_code", "refresh_token", DEVICE, CIBA, EXCHANGE, JWT_BEARER], {}),
     ("grant_types", ["client_credentials"], {"redirect_uris": []}),
     ("response_types", ["code"], {}),
@@ -119,6 +120,10 @@ REFUSED: list[tuple[str, Any, dict[str, Any]]] = [
     ("redirect_uris", "https://agency.example/cb", {}),
     ("token_endpoint_auth_method", "client_secret_jwt", {}),
     ("token_endpoint_auth_method", "none of these", {}),
+    ("token_endpoint_auth_method", "none", {"grant_types": ["client_credentials"], "redirect_uris": []}),
+    ("token_endpoint_auth_method", "none", {"grant_types": ["authorization_code", DEVICE]}),
+    ("token_endpoint_auth_method", "none", {"grant_types": ["authorization_code", CIBA]}),
+    ("token_endpoint_auth_method", "none", {"grant_types": ["authorization_code", EXCHANGE]}),
     ("token_endpoint_auth_method", "private_key_jwt", {}),
     ("grant_types", ["implicit"], {}),
     ("grant_types", ["password"], {}),
