@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import typer
+from typer.exceptions import TyperException
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,7 +23,14 @@ File = Annotated[str, typer.Argument(help="A JSON file, or - for standard input.
 
 def main() -> None:
     """The entry point. What we refuse ends in one sentence and exit status 1."""
-    app(prog_name="regie")
+    if "--json" not in sys.argv[1:]:
+        app(prog_name="regie")
+    try:
+        sys.exit(app(prog_name="regie", standalone_mode=False) or 0)
+    except TyperException as error:
+        # Wrong usage is told to people on standard error; to programs as every other error.
+        print(json.dumps({"error": getattr(error, "format_message", error.__str__)()}))
+        sys.exit(getattr(error, "exit_code", 2))
 
 
 @app.command()

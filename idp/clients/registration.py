@@ -13,7 +13,7 @@ from base.ids import digest, identifier, secret
 from base.problems import Problem
 from idp.clients import Client
 from idp.clients.metadata import InvalidMetadata, Metadata, Sent, read
-from idp.clients.rules import CODE
+from idp.clients.rules import CIBA, CODE
 from idp.clients.together import ENCRYPTED, check
 from idp.profiles import PROFILES, Profile
 from keys.algorithms import CONTENT_ENCRYPTION
@@ -83,6 +83,8 @@ def _complete(members: Metadata, profile: Profile, agency: str) -> None:
     members.subject_type = members.subject_type or "pairwise"
     members.application_type = members.application_type or "web"
     members.id_token_signed_response_alg = members.id_token_signed_response_alg or profile.id_token_alg
+    if CIBA in members.grant_types:
+        members.backchannel_token_delivery_mode = members.backchannel_token_delivery_mode or "poll"
     if not members.token_endpoint_auth_method:
         basic = "client_secret_basic"
         members.token_endpoint_auth_method = basic if basic in profile.auth_methods else "private_key_jwt"

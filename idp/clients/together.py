@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
+from base.i18n import LANGUAGES
 from idp.clients.metadata import InvalidMetadata, Metadata, Sent
 from idp.clients.rules import CIBA, CODE, DEVICE, REFRESH, RULES, Asked, text
 from idp.profiles import PUBLIC, Profile
@@ -13,6 +14,7 @@ from keys.jwks import EncryptionKey, VerifyingKey, check_set, encryption_keys
 OF_A_CITIZEN = (CODE, DEVICE, CIBA)
 """Grants in which a citizen logs in: what a refresh token can come from."""
 TLS_SUBJECTS = tuple(f"tls_client_auth_{one}" for one in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email"))
+INVALID_METADATA = "invalid_client_metadata"
 _ERRORS = {"redirect_uris": "invalid_redirect_uri", "software_statement": "invalid_software_statement"}
 ENCRYPTED = ("id_token", "userinfo", "authorization", "introspection")
 """What we can encrypt to a client: `<one>_encrypted_response_alg` and `_enc`."""
@@ -25,15 +27,14 @@ def check(sent: Sent, profile: Profile, *, development: bool) -> None:
     values = [(name, name, value) for name, value in given.items() if value not in ("", [], None, False)]
     values += [(name, name.partition("#")[0], value) for name, value in sent.tagged.items()]
     for name, member, value in values:
-        # Text of another language may be in its script; what an address must be holds in every language.
-        rule = text if member == "client_name" != name else RULES[member]
+        # A name may be in another script in a language of that script; in ours it is shown to citizens.
+        foreign = member == "client_name" != name and name.partition("#")[2].lower() not in LANGUAGES
+        rule = text if foreign else RULES[member]
         if problem := rule(value, asked):
-            raise InvalidMetadata(f"{name[:60]} {problem}", _ERRORS.get(member, "invalid_client_metadata"))
-    for together in TOGETHER:
+            raise InvalidMetadata(f"{name[:60]} {problem}", _ERRORS.get(member, INVALID_METADATA))
+    for together, error in TOGETHER.items():
         if problem := together(asked):
-            raise InvalidMetadata(
-                problem, "invalid_redirect_uri" if "redirect" in problem else "invalid_client_metadata"
-            )
+            raise InvalidMetadata(problem, error)
 
 
 def _flows(asked: Asked) -> str | None:
@@ -56,10 +57,13 @@ def _public(asked: Asked) -> str | None:
     return None
 
 
-def _addresses(asked: Asked) -> str | None:
+def _redirect(asked: Asked) -> str | None:
+    missing = CODE in asked.members.grant_types and not asked.members.redirect_uris
+    return "authorization_code needs at least one redirect_uri" if missing else None
+
+
+def _frontchannel(asked: Asked) -> str | None:
     members = asked.members
-    if CODE in members.grant_types and not members.redirect_uris:
-        return "authorization_code needs at least one redirect_uri"
     if members.frontchannel_logout_uri:
         # OpenID Connect Front-Channel Logout section 2: nobody may have a page of another opened.
         own = {urlsplit(one)[:2] for one in members.redirect_uris}
@@ -109,7 +113,7 @@ def _certificates(asked: Asked) -> str | None:
     given = [name for name in TLS_SUBJECTS if getattr(asked.members, name)]
     by_subject = asked.members.token_endpoint_auth_method == "tls_client_auth"
     if len(given) != int(by_subject):
-        return "tls_client_auth needs exactly one of the members tls_client_auth_…, and no other method has any"
+        return "tls_client_auth needs exactly one of the members tls_client_auth_..., and no other method has any"
     if asked.members.tls_client_certificate_bound_access_tokens and asked.members.dpop_bound_access_tokens:
         return "tokens are bound to a certificate or to a DPoP key, not to both"
     return None
@@ -120,7 +124,7 @@ def _backchannel(asked: Asked) -> str | None:
     members = asked.members
     if CIBA not in members.grant_types:
         given = members.backchannel_token_delivery_mode or members.backchannel_client_notification_endpoint
-        return "backchannel_… members need the grant type urn:openid:params:grant-type:ciba" if given else None
+        return "backchannel_... members need the grant type urn:openid:params:grant-type:ciba" if given else None
     if members.backchannel_token_delivery_mode == "ping" and not members.backchannel_client_notification_endpoint:
         return "backchannel_token_delivery_mode ping needs backchannel_client_notification_endpoint"
     return None
@@ -134,7 +138,15 @@ def _logout(asked: Asked) -> str | None:
     return None
 
 
-TOGETHER: tuple[Callable[[Asked], str | None], ...] = (
-    _flows, _public, _addresses, _keys, _encryption, _certificates, _backchannel, _logout,
-)  # fmt: skip
-"""What must hold between members; each answers what to mend, or None."""
+TOGETHER: dict[Callable[[Asked], str | None], str] = {
+    _flows: INVALID_METADATA,
+    _public: INVALID_METADATA,
+    _redirect: "invalid_redirect_uri",
+    _frontchannel: INVALID_METADATA,
+    _keys: INVALID_METADATA,
+    _encryption: INVALID_METADATA,
+    _certificates: INVALID_METADATA,
+    _backchannel: INVALID_METADATA,
+    _logout: INVALID_METADATA,
+}
+"""What must hold between members: each answers what to mend, or None; and the error that it is (RFC 7591 section 3.2.2)."""

@@ -299,3 +299,36 @@ def test_an_enrolment_code_says_how_the_identity_was_seen(line: Line) -> None:
 
     assert "enrolment_code" in line.json("citizen", "enrol", citizen, "--proofing", "high")
     assert "proofing" in line.json("citizen", "enrol", citizen, "--proofing", "utter", expect=1)["error"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["client", "show"],
+        ["client", "shw", "x"],
+        ["client", "add", "x", "--nonsense"],
+        ["client", "invite", "--uses", "x"],
+    ],
+)
+def test_wrong_usage_is_a_document_too(
+    line: Line, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["regie", *arguments, "--json"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert list(json.loads(told.out)) == ["error"]
+    assert told.err == ""
+
+
+def test_the_entry_point_does_what_the_commands_do(
+    line: Line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, status in ((["client", "list"], 0), (["client", "show", "nobody"], 1)):
+        monkeypatch.setattr("sys.argv", ["regie", *arguments, "--json"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert (ended.value.code or 0) == status
+        json.loads(capsys.readouterr().out)

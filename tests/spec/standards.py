@@ -57,6 +57,11 @@ MODULES = {
     "oidcc-backchannel-rp-initiated-logout",
     "Front-Channel Logout": "oidcc-frontchannel-logout-discovery-endpoint-verification, "
     "oidcc-frontchannel-rp-initiated-logout",
+    "Dynamic OP": "oidcc-registration-dynamic, oidcc-discovery-endpoint-verification, oidcc-registration-jwks-uri, "
+    "oidcc-registration-logo-uri, oidcc-registration-policy-uri, oidcc-registration-tos-uri, "
+    "oidcc-registration-sector-uri, oidcc-registration-sector-bad, oidcc-redirect-uri-regfrag, "
+    "oidcc-redirect-uri-query-OK, oidcc-redirect-uri-query-added, oidcc-redirect-uri-query-mismatch, "
+    "oidcc-refresh-token-rp-key-rotation, oidcc-request-uri-unsigned, oidcc-request-uri-signed-rs256",
 }
 """The modules by suite, as requirement 1.11 of our list names them."""
 

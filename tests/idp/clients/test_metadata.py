@@ -212,6 +212,8 @@ REFUSED: list[tuple[str, Any, dict[str, Any]]] = [
     ("purpose", "Housing Benefit", {}),
     ("client_nam", "a slip of the pen", {}),
     ("client_name#not_a_tag", "x", {}),
+    ("client_name#nl", "Gеmeente", {}),  # a Cyrillic letter
+    ("client_name#EN", "<b>", {}),
     ("client_name#nl", 5, {}),
     ("tos_uri#nl", "javascript:alert(1)", {}),
     ("jwks#nl", KEYS, {}),
@@ -224,7 +226,11 @@ def test_what_breaks_a_rule_is_refused_in_a_sentence(member: str, value: Any, ot
         registered(**{**others, member: value})
 
     assert 10 < len(str(refused.value)) < 400
-    assert refused.value.error in ("invalid_client_metadata", "invalid_redirect_uri")
+    expected = (
+        "invalid_redirect_uri" if member == "redirect_uris" and isinstance(value, list) else "invalid_client_metadata"
+    )
+    assert refused.value.error == expected
+    assert str(refused.value).isascii()
 
 
 def test_each_member_with_a_choice_is_refused_once_at_least() -> None:
