@@ -22,7 +22,7 @@ class Client:
     """`metadata`: RFC 7591 members, checked at registration; with `jwks_uri`, `jwks` is what was fetched there.
 
     `agency`: whose software it is, and its pseudonyms' sector. `registered_by`: OPERATOR or SOFTWARE.
-    `keys_until`: how long fetched keys count; whoever relies on them asks `idp.clients.fetched.require_key` first.
+    `keys_until`: how long fetched keys count; whoever relies on them asks `idp.clients.fetched.require_keys` first.
     """
 
     client_id: str

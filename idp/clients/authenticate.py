@@ -15,7 +15,7 @@ from base.database import Connection
 from base.ids import digest, same
 from base.replay import claim_once
 from idp.clients import Client
-from idp.clients.fetched import require_key
+from idp.clients.fetched import require_key, require_keys
 from idp.errors import OAuthError, invalid_client
 from idp.store import clients
 from keys import jose
@@ -51,6 +51,15 @@ def authenticate(
     `token_url`: our token endpoint when this is it, None elsewhere. The jti of an assertion is claimed here, once.
     `public`: whether a client without authentication may call here by its name alone.
     """
+    client = _shown(connection, presented, issuer=issuer, token_url=token_url, now=now, public=public)
+    # Also of who shows a secret: what is encrypted to it needs its keys.
+    require_keys(client, now, invalid_client())
+    return client
+
+
+def _shown(
+    connection: Connection, presented: Presented, *, issuer: str, token_url: str | None, now: datetime, public: bool
+) -> Client:
     form, authorization = presented.form, presented.authorization
     if "client_assertion" in form or "client_assertion_type" in form:
         if authorization is not None or "client_secret" in form:

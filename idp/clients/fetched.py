@@ -51,16 +51,23 @@ class Unfit(Exception):
     """A key set that is not there or breaks a rule; the message says which."""
 
 
+def require_keys(client: Client, now: datetime, error: OAuthError) -> None:
+    """Whether what is known of a client's keys still counts. MissingKey when its address should be asked first."""
+    if "jwks_uri" in client.metadata and (client.keys_until is None or now >= client.keys_until):
+        raise MissingKey(error, client.client_id)
+
+
 def require_key(client: Client, unverified_jwt: str, now: datetime, error: OAuthError) -> None:
-    """Before a token is verified with a client's keys. MissingKey when its address should be asked first."""
+    """As `require_keys`, before a token is verified with them: the one that it names must be there."""
     if "jwks_uri" not in client.metadata:
         return
+    require_keys(client, now, error)
     try:
         kid = jose.unverified_kid(unverified_jwt)
     except InvalidToken:
         return
     known = {key.get("kid") for key in client.metadata.get("jwks", {}).get("keys", ())}
-    if client.keys_until is None or now >= client.keys_until or (kid is not None and kid not in known):
+    if kid is not None and kid not in known:
         raise MissingKey(error, client.client_id)
 
 

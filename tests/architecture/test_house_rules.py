@@ -35,6 +35,17 @@ def test_nothing_is_untranslated(service: str) -> None:
     assert list(faults(service)) == []
 
 
+def test_who_authenticates_a_client_runs_its_unit_by_the_context() -> None:
+    """Context.write and Context.read fetch a client's keys when they are missing; the database's own do not."""
+    sources = {path.name: path.read_text() for path in (HERE / "idp" / "endpoints").glob("*.py")}
+    authenticating = {
+        name for name, text in sources.items() if "import authenticate" in text or "server.token(" in text
+    }
+
+    assert {"token.py", "par.py", "introspect.py"} <= authenticating
+    assert [name for name in sorted(authenticating) if "context.database." in sources[name]] == []
+
+
 def test_the_settings_page_is_the_settings() -> None:
     assert (HERE / "docs" / "settings.md").read_text() == page()
 

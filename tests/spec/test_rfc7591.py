@@ -645,6 +645,22 @@ class TestKeysAtAnAddress:
 
             assert "kid" in register(server, certification, {**BASIC, **members}).json()["error_description"]
 
+    def test_also_keys_for_encryption_of_who_shows_a_secret_are_renewed(
+        self, server: Server, certification: str, keys: tuple[ECKey, Listener]
+    ) -> None:
+        _, listener = keys
+        members = {"grant_types": ["client_credentials"], "scope": "consent:check", "jwks_uri": listener.url}
+        told = register(server, certification, members).json()
+        auth, form = (told["client_id"], told["client_secret"]), {"grant_type": "client_credentials"}
+
+        def call() -> int:
+            return httpx2.post(f"{server.issuer}/oauth2/token", data=form, auth=auth, timeout=20).status_code
+
+        assert (call(), listener.connections) == (200, 1)
+        moved(server, told["client_id"], "keys_until", 7_200)
+        assert (call(), listener.connections) == (200, 2)
+        assert (call(), listener.connections) == (200, 2)
+
     def test_signed_requests_work_with_it(
         self, server: Server, certification: str, keys: tuple[ECKey, Listener], logged_in: Stopping
     ) -> None:
@@ -679,22 +695,22 @@ class TestKeysAtAnAddress:
 @pytest.fixture
 def moved_on(server: Server) -> Callable[[str], None]:
     """As if the last fetch of a client's keys had been two minutes ago."""
+    return lambda client_id: moved(server, client_id, "keys_tried_at", 120)
+
+
+def moved(server: Server, client_id: str, column: str, seconds: int) -> None:
+    """An instant of a client's row lies that much further back."""
     from sqlalchemy import create_engine, text
 
-    def move(client_id: str) -> None:
-        if "REGIE_DATABASE_URL" in server.environment:
-            url, past = server.environment["REGIE_DATABASE_URL"], "keys_tried_at - interval '120 seconds'"
-            table = "idp.client"
-        else:
-            url, past, table = f"sqlite:///{server.directory}/idp.db", "keys_tried_at - 120000000", "client"
-        engine = create_engine(url)
-        with engine.begin() as connection:
-            connection.execute(
-                text(f"UPDATE {table} SET keys_tried_at = {past} WHERE client_id = :c"), {"c": client_id}
-            )
-        engine.dispose()
-
-    return move
+    if "REGIE_DATABASE_URL" in server.environment:
+        url, back, table = server.environment["REGIE_DATABASE_URL"], f"interval '{seconds} seconds'", "idp.client"
+    else:
+        url, back, table = f"sqlite:///{server.directory}/idp.db", str(seconds * 1_000_000), "client"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        where = {"c": client_id}
+        connection.execute(text(f"UPDATE {table} SET {column} = {column} - {back} WHERE client_id = :c"), where)
+    engine.dispose()
 
 
 class TestCommandLine:
