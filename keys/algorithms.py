@@ -76,7 +76,27 @@ SIGNING: dict[str, Algorithm] = {
 CLIENT_SIGNING = frozenset({"ES256", "PS256", "EdDSA", "Ed25519", "RS256"})
 """What a client's signature may use at all; its security profile narrows this."""
 
-KEY_MANAGEMENT = frozenset({"RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A256KW"})
+
+@dataclass(frozen=True, slots=True)
+class KeyManagement:
+    """How the key of an encrypted token is brought over (RFC 7518 section 4)."""
+
+    name: str
+    kty: str
+    generate: Callable[[], PrivateKey]
+    why: str
+
+
+ENCRYPTION: dict[str, KeyManagement] = {
+    one.name: one
+    for one in (
+        KeyManagement("RSA-OAEP", "RSA", _rsa_key, "mandatory in the Dutch profile (RFC 7518 section 4.3)"),
+        KeyManagement("RSA-OAEP-256", "RSA", _rsa_key, "the same with SHA-256 (RFC 7518 section 4.3)"),
+        KeyManagement("ECDH-ES", "EC", _ec_key, "default: small and cheap, on P-256 (RFC 7518 section 4.6)"),
+        KeyManagement("ECDH-ES+A256KW", "EC", _ec_key, "the same with a wrapped key (RFC 7518 section 4.6)"),
+    )
+}
+KEY_MANAGEMENT = frozenset(ENCRYPTION)
 """`alg` of encryption to a client or to us: no RSA1_5, no PBES2, no direct key (RFC 8725 section 3.2)."""
 CONTENT_ENCRYPTION = frozenset({"A256GCM"})
 """`enc` of the same (NL GOV Assurance profile for OpenID Connect: nothing weaker)."""
