@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -28,7 +29,18 @@ class Algorithm:
     why: str
 
 
-_ES256 = ec.ECDSA(hashes.SHA256())
+def _ecdsa() -> ec.ECDSA:
+    """Deterministic (RFC 6979): a nonce that comes twice, after a copied machine say, gives the key away.
+
+    Also, two workers sign the same document alike. OpenSSL below 3.2 cannot.
+    """
+    try:
+        return ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+    except UnsupportedAlgorithm:
+        return ec.ECDSA(hashes.SHA256())
+
+
+_ES256 = _ecdsa()
 _SHA256 = hashes.SHA256()
 _PSS = padding.PSS(padding.MGF1(_SHA256), 32)
 _PKCS1 = padding.PKCS1v15()

@@ -12,7 +12,7 @@ from jose import JWTError
 from jose import jwt as python_jose
 
 from consent import permits, receipts
-from idp.tokens import mint
+from idp.tokens import mint, responses
 from keys import jose
 from keys.ring import Ring
 
@@ -30,7 +30,7 @@ def public(ring: Ring, token: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256"])
-@pytest.mark.parametrize("typ", [mint.AT_TYP, mint.ID_TYP, permits.TYP, receipts.TYP])
+@pytest.mark.parametrize("typ", [mint.AT_TYP, responses.ID_TOKEN.typ, permits.TYP, receipts.TYP])
 class TestSecondVerifiers:
     def test_python_jose_accepts(self, ring: Ring, alg: str, typ: str) -> None:
         token = jose.sign(claims(), ring.active(alg), typ=typ)
