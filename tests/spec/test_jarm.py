@@ -1,4 +1,4 @@
-"""JWT Secured Authorization Response Mode for OAuth 2.0 (JARM), the final specification of 2022."""
+"""JARM, JWT Secured Authorization Response Mode for OAuth 2.0, the final specification of 2022."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OAuth 2.0 Token Revocation (RFC 7009)."""
+"""RFC 7009, OAuth 2.0 Token Revocation."""
 
 from __future__ import annotations
 

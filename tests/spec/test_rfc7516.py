@@ -1,4 +1,4 @@
-"""JSON Web Encryption (RFC 7516) with the algorithms of RFC 7518, as far as we let it: nested JWT, a closed table."""
+"""RFC 7516, JSON Web Encryption, with the algorithms of RFC 7518, as far as we let it: nested JWT, a closed table."""
 
 from __future__ import annotations
 
@@ -249,8 +249,8 @@ class TestSection11_5:
                 decrypt(".".join([changed, padded, *rest]))
 
 
-class TestRfc7518Section4_6:
-    """ECDH-ES on P-256, with a point of the sender's."""
+class TestEcdhEs:
+    """RFC 7518 section 4.6: ECDH-ES on P-256, with a point of the sender's."""
 
     @pytest.mark.parametrize("alg", ["ECDH-ES", "ECDH-ES+A256KW"])
     @pytest.mark.parametrize(

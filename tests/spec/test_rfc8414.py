@@ -1,4 +1,4 @@
-"""OAuth 2.0 Authorization Server Metadata (RFC 8414): signed_metadata, and documents that follow the ring."""
+"""RFC 8414, OAuth 2.0 Authorization Server Metadata: signed_metadata, and documents that follow the ring."""
 
 from __future__ import annotations
 

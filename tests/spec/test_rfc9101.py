@@ -1,4 +1,4 @@
-"""JWT-Secured Authorization Request (RFC 9101): request objects signed, and encrypted to us, by value."""
+"""RFC 9101, JWT-Secured Authorization Request: request objects signed, and encrypted to us, by value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JWT Response for OAuth Token Introspection (RFC 9701)."""
+"""RFC 9701, JWT Response for OAuth Token Introspection."""
 
 from __future__ import annotations
 
