@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from joserfc.jwk import RSAKey
 from jwcrypto import jwe as second
 from jwcrypto import jwk as second_jwk
 
@@ -235,6 +237,24 @@ class TestSection11_5:
             told.append((str(raised.value), type(raised.value.__cause__), str(raised.value.__cause__)))
 
         assert len(set(told)) == 1
+
+    @pytest.mark.parametrize("alg", ["RSA-OAEP", "RSA-OAEP-256"])
+    def test_in_its_place_comes_a_random_key_so_that_the_work_goes_on(self, alg: str) -> None:
+        size = PRIVATE[alg].key_size // 8  # type: ignore[union-attr]  # both are RSA
+        recipient = SimpleNamespace(recipient_key=RSAKey.import_key(PRIVATE[alg]), encrypted_key=b"\x7f" * size)
+
+        given = [jwe._CLOSED.algorithms["alg"][alg].decrypt_cek(recipient) for _ in range(3)]
+
+        assert {len(one) for one in given} == {jwe.KEY_BYTES}
+        assert len(set(given)) == 3
+
+    def test_a_wrapped_key_too(self) -> None:
+        wrapping = jwe._CLOSED.algorithms["alg"]["ECDH-ES+A256KW"].key_wrapping
+
+        given = [wrapping.unwrap_cek(b"\0" * 40, b"k" * 32) for _ in range(3)]
+
+        assert {len(one) for one in given} == {jwe.KEY_BYTES}
+        assert len(set(given)) == 3
 
     def test_a_padding_of_rsa1_5_is_no_oracle(self) -> None:
         """Authlib CVE-2026-28490."""
