@@ -90,7 +90,13 @@ class Ring:
         Active or retiring: who encrypted to a key that was in the JWKS a moment ago is still understood.
         """
         self._look()
-        return self._decrypting.get(kid) if kid is not None else self._receiving.get(alg)
+        if kid is None:
+            return self._receiving.get(alg)
+        if kid not in self._decrypting:
+            # Another process may have shown a newer JWKS a moment ago. Looking costs the stat of one file.
+            self._looked = 0.0
+            self._look()
+        return self._decrypting.get(kid)
 
     def jwks(self) -> bytes:
         """The public JWK Set, canonical bytes; the same object until the ring changes."""

@@ -163,6 +163,16 @@ class TestEncryptionKeys:
         assert not self.opens(ring, before)
         assert self.opens(ring, after)
 
+    def test_what_was_encrypted_to_a_key_of_a_moment_ago_is_opened_by_another_process(
+        self, own: Path, clock: FrozenClock, alg: str
+    ) -> None:
+        ring, other = opened(own), opened(own)
+        assert other.jwks()
+
+        ring.rotate(alg, clock.now())
+
+        assert self.opens(other, self.sealed(ring, alg))
+
     def test_a_stolen_one_is_gone_at_once_and_another_takes_its_place(
         self, own: Path, clock: FrozenClock, alg: str
     ) -> None:
