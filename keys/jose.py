@@ -125,7 +125,7 @@ def unverified_kid(unverified_jwt: str) -> str | None:
     """The key that a token says it was signed with, believed by nobody."""
     if len(unverified_jwt) > MAX_TOKEN or not _COMPACT.match(unverified_jwt):
         raise InvalidToken("not a compact JWS")
-    kid = _json(unverified_jwt.partition(".")[0]).get("kid")
+    kid = json_object(unverified_jwt.partition(".")[0]).get("kid")
     return kid if isinstance(kid, str) else None
 
 
