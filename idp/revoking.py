@@ -17,23 +17,25 @@ from keys.errors import InvalidToken
 from keys.ring import Ring
 
 
-def revoke(connection: Connection, ring: Ring, token: str, caller: Client, *, issuer: str, now: datetime) -> None:
-    """An access token alone, a refresh token with all that grew from the same login.
+def revoke(connection: Connection, ring: Ring, token: str, caller: Client, *, issuer: str, now: datetime) -> bool:
+    """An access token alone, a refresh token with all that grew from the same login. False for another type of token.
 
-    What is not the caller's, or no token at all, changes nothing and is answered alike (section 2.2).
+    What is not the caller's, or no token at all, changes nothing and is answered alike (section 2.2). A token of ours
+    that cannot be revoked is told apart: else its bearer would think it dead (section 2.2.1).
     """
     refresh = grants.find_refresh(connection, digest(token))
     if refresh is not None and refresh.client_id == caller.client_id:
         grants.end_family(connection, refresh.family, now)
         audit.record(connection, "token.revoked", actor=caller.client_id, object=refresh.family, now=now)
-        return
+        return True
     try:
         claims = read.verified(ring, token, issuer=issuer, audience=None, now=now)
     except InvalidToken:
-        return
+        return not read.is_no_access_token(ring, token, issuer=issuer, now=now)
     if claims["client_id"] == caller.client_id:
         grants.revoke_access(connection, claims["jti"], now)
         audit.record(connection, "token.revoked", actor=caller.client_id, object=claims["jti"], now=now)
+    return True
 
 
 def consent_ended(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -28,7 +29,18 @@ class Algorithm:
     why: str
 
 
-_ES256 = ec.ECDSA(hashes.SHA256())
+def _ecdsa() -> ec.ECDSA:
+    """Deterministic (RFC 6979): a nonce that comes twice, after a copied machine say, gives the key away.
+
+    Also, two workers sign the same document alike. OpenSSL below 3.2 cannot.
+    """
+    try:
+        return ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+    except UnsupportedAlgorithm:
+        return ec.ECDSA(hashes.SHA256())
+
+
+_ES256 = _ecdsa()
 _SHA256 = hashes.SHA256()
 _PSS = padding.PSS(padding.MGF1(_SHA256), 32)
 _PKCS1 = padding.PKCS1v15()
@@ -76,7 +88,27 @@ SIGNING: dict[str, Algorithm] = {
 CLIENT_SIGNING = frozenset({"ES256", "PS256", "EdDSA", "Ed25519", "RS256"})
 """What a client's signature may use at all; its security profile narrows this."""
 
-KEY_MANAGEMENT = frozenset({"RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A256KW"})
+
+@dataclass(frozen=True, slots=True)
+class KeyManagement:
+    """How the key of an encrypted token is brought over (RFC 7518 section 4)."""
+
+    name: str
+    kty: str
+    generate: Callable[[], PrivateKey]
+    why: str
+
+
+ENCRYPTION: dict[str, KeyManagement] = {
+    one.name: one
+    for one in (
+        KeyManagement("RSA-OAEP", "RSA", _rsa_key, "mandatory in the Dutch profile (RFC 7518 section 4.3)"),
+        KeyManagement("RSA-OAEP-256", "RSA", _rsa_key, "the same with SHA-256 (RFC 7518 section 4.3)"),
+        KeyManagement("ECDH-ES", "EC", _ec_key, "default: small and cheap, on P-256 (RFC 7518 section 4.6)"),
+        KeyManagement("ECDH-ES+A256KW", "EC", _ec_key, "the same with a wrapped key (RFC 7518 section 4.6)"),
+    )
+}
+KEY_MANAGEMENT = frozenset(ENCRYPTION)
 """`alg` of encryption to a client or to us: no RSA1_5, no PBES2, no direct key (RFC 8725 section 3.2)."""
 CONTENT_ENCRYPTION = frozenset({"A256GCM"})
 """`enc` of the same (NL GOV Assurance profile for OpenID Connect: nothing weaker)."""

@@ -1,4 +1,4 @@
-"""Signing and verifying, in one place (RFC 7515, RFC 7519, RFC 8725). The only importer of joserfc.
+"""Signing and verifying, in one place (RFC 7515, RFC 7519, RFC 8725). With keys.jwe the only importer of joserfc.
 
 Signing is on the hot path: the protected header is prepared, the signature made by `cryptography` directly; that is
 40 % of joserfc's cost. Verifying is joserfc's, behind checks of ours that need no key.
@@ -19,10 +19,12 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from keys.digest import b64decode, b64encode
 from keys.errors import InvalidToken, WeakKey
 from keys.jwks import KeySource, VerifyingKey, check
-from keys.ring import SigningKey
+from keys.private import SigningKey
 
 MAX_TOKEN = 16 * 1024
 """Characters of a token that we read at all."""
+MAX_TIME = 10**11
+"""Seconds since 1970 that we take for a time at all."""
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
 _HEADERS = frozenset({"alg", "typ", "kid", "cty", "x5t#S256"})
@@ -108,14 +110,22 @@ def unverified_claims(unverified_jwt: str) -> Mapping[str, Any]:
     """What a token says of itself, believed by nobody: to find out whose keys should verify it."""
     if len(unverified_jwt) > MAX_TOKEN or not _COMPACT.match(unverified_jwt):
         raise InvalidToken("not a compact JWS")
-    return _json(unverified_jwt.split(".")[1])
+    return json_object(unverified_jwt.split(".")[1])
+
+
+def json_object(segment: str) -> dict[str, Any]:
+    """What a base64url segment holds. InvalidToken when it is no JSON object."""
+    try:
+        return _object(b64decode(segment))
+    except ValueError as error:
+        raise InvalidToken("not base64url") from error
 
 
 def unverified_kid(unverified_jwt: str) -> str | None:
     """The key that a token says it was signed with, believed by nobody."""
     if len(unverified_jwt) > MAX_TOKEN or not _COMPACT.match(unverified_jwt):
         raise InvalidToken("not a compact JWS")
-    kid = _json(unverified_jwt.partition(".")[0]).get("kid")
+    kid = json_object(unverified_jwt.partition(".")[0]).get("kid")
     return kid if isinstance(kid, str) else None
 
 
@@ -137,12 +147,12 @@ def _header(
 ) -> dict[str, Any]:
     if len(unverified_jwt) > MAX_TOKEN or not _COMPACT.match(unverified_jwt):
         raise InvalidToken("not a compact JWS of acceptable size")
-    header = _json(unverified_jwt.partition(".")[0])
+    header = json_object(unverified_jwt.partition(".")[0])
     if not members.issuperset(header):
         raise InvalidToken("a header member that is not accepted")
     if not isinstance(header.get("alg"), str) or header["alg"] not in algorithms:
         raise InvalidToken("alg is not accepted here")
-    if header.get("typ") not in typ:
+    if not isinstance(header.get("typ"), str | None) or header.get("typ") not in typ:
         raise InvalidToken("typ is not accepted here")
     return header
 
@@ -166,8 +176,10 @@ def _check_claims(
 ) -> None:
     exp, nbf, iat = (claims.get(name) for name in ("exp", "nbf", "iat"))
     for value in (exp, nbf, iat):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise InvalidToken("a time that is not a number")
+        # Bounded, since arithmetic with a number of a thousand digits raises.
+        numeric = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < MAX_TIME
+        if value is not None and not numeric:
+            raise InvalidToken("a time that is no number of seconds")
     if exp is None:
         if exp_required:
             raise InvalidToken("exp is missing")
@@ -181,13 +193,6 @@ def _check_claims(
         aud = claims.get("aud")
         if aud != audience and not (isinstance(aud, list) and audience in aud):
             raise InvalidToken("another audience")
-
-
-def _json(segment: str) -> dict[str, Any]:
-    try:
-        return _object(b64decode(segment))
-    except ValueError as error:
-        raise InvalidToken("not base64url") from error
 
 
 def _object(raw: bytes) -> dict[str, Any]:

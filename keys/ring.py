@@ -1,4 +1,7 @@
-"""The ring: which key signs, which verify, which comes next. Shared by all workers through the store's directory."""
+"""The ring: which key signs, which verify, which decrypts, which comes next. Shared by all workers by the store's files.
+
+A key has one use and one algorithm: what verifies never decrypts, and the reverse.
+"""
 
 from __future__ import annotations
 
@@ -10,46 +13,22 @@ from pathlib import Path
 import msgspec
 
 from keys import rotation
-from keys.algorithms import SIGNING, PrivateKey
+from keys.algorithms import ENCRYPTION, SIGNING, PrivateKey
 from keys.derive import Pseudonyms
-from keys.digest import b64encode
 from keys.errors import UnknownKey
 from keys.jwks import VerifyingKey, public_jwk, thumbprint
+from keys.private import DecryptingKey, SigningKey
 from keys.rotation import ACTIVE, ANNOUNCED, RETIRING, WITHDRAWN, KeyInfo
 from keys.seal import Sealer
 from keys.store import KeyStore
 
 ALGORITHMS = ("ES256", "PS256", "RS256")
-"""What we sign with. A key serves one algorithm."""
+"""What we sign with."""
+BORN = {**dict.fromkeys(ALGORITHMS, ANNOUNCED), **dict.fromkeys(ENCRYPTION, ACTIVE)}
+"""The state in which a new key of each algorithm begins: senders may encrypt to a key as soon as they see it."""
 
 LOOK_S = 0.5
 """How often, in seconds, a process looks whether another one changed the ring."""
-
-
-class SigningKey:
-    """A private key with its JOSE headers prepared. Never shown, never logged."""
-
-    __slots__ = ("_headers", "_key", "_sign", "alg", "kid")
-
-    def __init__(self, kid: str, alg: str, key: PrivateKey) -> None:
-        self.kid = kid
-        self.alg = alg
-        self._key = key
-        self._sign = SIGNING[alg].sign
-        self._headers: dict[str, bytes] = {}
-
-    def sign(self, data: bytes) -> bytes:
-        """The raw JWS signature over `data` (RFC 7518 section 3)."""
-        return self._sign(self._key, data)
-
-    def header(self, typ: str) -> bytes:
-        """The encoded protected header for tokens of this `typ`, with the dot behind it."""
-        found = self._headers.get(typ)
-        if found is None:
-            members = {"alg": self.alg, "kid": self.kid, "typ": typ}
-            found = b64encode(msgspec.json.encode(members)).encode() + b"."
-            self._headers[typ] = found
-        return found
 
 
 class Ring:
@@ -64,11 +43,13 @@ class Ring:
         self._keys: list[KeyInfo] = []
         self._active: dict[str, SigningKey] = {}
         self._verifying: dict[str, VerifyingKey] = {}
+        self._decrypting: dict[str, DecryptingKey] = {}
+        self._receiving: dict[str, DecryptingKey] = {}
         self._jwks = b""
 
     @classmethod
     def open(cls, directory: Path, kek: bytes, *, now: datetime) -> Ring:
-        """Open the ring in `directory`; the first start makes an active and an announced key for each algorithm.
+        """Open the ring in `directory`; an algorithm without keys gets its active one, and an announced one to sign with.
 
         KeysError when the directory is open to others or the key-encryption key is another one.
         """
@@ -76,9 +57,13 @@ class Ring:
         store = KeyStore(directory, sealer)
         ring = cls(store, sealer)
         with store.locked():
-            if not store.generation():
-                made = [ring._make(alg, state, now) for alg in ALGORITHMS for state in (ACTIVE, ANNOUNCED)]
-                store.write(made)
+            keys = store.read() if store.generation() else []
+            missing = BORN.keys() - {key.alg for key in keys}
+            made = [
+                ring._make(a, state, now) for a in BORN if a in missing for state in dict.fromkeys((ACTIVE, BORN[a]))
+            ]
+            if made:
+                store.write([*keys, *made])
         ring._load()
         return ring
 
@@ -99,6 +84,20 @@ class Ring:
         """Our own keys as a source for `keys.jose.verify`: a `kid` is required."""
         return self.find(kid) if kid else None
 
+    def decrypting(self, kid: str | None, alg: str) -> DecryptingKey | None:
+        """Our own keys as a source for `keys.jwe.decrypt`: the one named, or the active one where none is.
+
+        Active or retiring: who encrypted to a key that was in the JWKS a moment ago is still understood.
+        """
+        self._look()
+        if kid is None:
+            return self._receiving.get(alg)
+        if kid not in self._decrypting:
+            # Another process may have shown a newer JWKS a moment ago. Looking costs the stat of one file.
+            self._looked = 0.0
+            self._look()
+        return self._decrypting.get(kid)
+
     def jwks(self) -> bytes:
         """The public JWK Set, canonical bytes; the same object until the ring changes."""
         self._look()
@@ -109,20 +108,20 @@ class Ring:
         return self._keys
 
     def rotate(self, alg: str, now: datetime) -> KeyInfo:
-        """Planned rotation; answers the newly announced key."""
-        if alg not in ALGORITHMS:
-            raise UnknownKey(f"we do not sign with {alg}")
+        """Planned rotation; answers the new key, which is announced first if it is to sign."""
+        if alg not in BORN:
+            raise UnknownKey(f"we have no keys for {alg}; we have for {', '.join(BORN)}")
         with self._store.locked():
-            new = self._make(alg, ANNOUNCED, now)
+            new = self._make(alg, BORN[alg], now)
             self._store.write(rotation.rotate(self._store.read(), new, now))
         self._load()
         return new
 
-    def retire(self, before: datetime, now: datetime) -> None:
-        """Withdraw keys that have been retiring since `before`."""
+    def retire(self, alg: str, before: datetime, now: datetime) -> None:
+        """Withdraw keys of `alg` that have been retiring since `before`."""
         with self._store.locked():
             keys = self._store.read()
-            after = rotation.retire(keys, before, now)
+            after = rotation.retire(keys, alg, before, now)
             if after != keys:
                 self._store.write(after)
         self._load()
@@ -132,13 +131,13 @@ class Ring:
         with self._store.locked():
             keys = rotation.revoke(self._store.read(), kid, now)
             alg = next(key.alg for key in keys if key.kid == kid)
-            if not any(key.alg == alg and key.state == ANNOUNCED for key in keys):
-                keys.append(self._make(alg, ANNOUNCED, now))
+            if not any(key.alg == alg and key.state == BORN[alg] for key in keys):
+                keys.append(self._make(alg, BORN[alg], now))
             self._store.write(keys)
         self._load()
 
     def _make(self, alg: str, state: str, now: datetime) -> KeyInfo:
-        key = SIGNING[alg].generate()
+        key = (SIGNING[alg] if alg in SIGNING else ENCRYPTION[alg]).generate()
         kid = thumbprint(public_jwk(key.public_key()))
         self._store.add(kid, key)
         self._private[kid] = key
@@ -156,22 +155,27 @@ class Ring:
         with self._lock:
             self._generation = self._store.generation()
             keys = self._store.read()
-            active: dict[str, SigningKey] = {}
-            verifying: dict[str, VerifyingKey] = {}
-            documents = []
             for info in keys:
                 if info.state == WITHDRAWN:
                     self._private.pop(info.kid, None)
-                    continue
-                # RSA keys are checked when loaded, 36 ms each: once, and kept.
-                key = self._private.get(info.kid) or self._private.setdefault(info.kid, self._store.load(info.kid))
-                jwk = {**public_jwk(key.public_key()), "use": "sig", "alg": info.alg, "kid": info.kid}
-                verifying[info.kid] = VerifyingKey.of(jwk)
-                documents.append(jwk)
-                if info.state == ACTIVE:
-                    active[info.alg] = SigningKey(info.kid, info.alg, key)
+                elif info.kid not in self._private:
+                    # RSA keys are checked when loaded, 36 ms each: once, and kept.
+                    self._private[info.kid] = self._store.load(info.kid)
+            living = [info for info in keys if info.state != WITHDRAWN]
+            signing = [info for info in living if info.alg in SIGNING]
+            decrypting = [info for info in living if info.alg in ENCRYPTION]
+            self._keys = keys
+            self._active = {i.alg: SigningKey(i.kid, i.alg, self._private[i.kid]) for i in signing if i.state == ACTIVE}
+            self._verifying = {info.kid: VerifyingKey.of(self._jwk(info)) for info in signing}
+            self._decrypting = {i.kid: DecryptingKey(i.kid, i.alg, self._private[i.kid]) for i in decrypting}
+            self._receiving = {info.alg: self._decrypting[info.kid] for info in decrypting if info.state == ACTIVE}
             order = {ACTIVE: 0, ANNOUNCED: 1, RETIRING: 2}
-            states = {info.kid: order.get(info.state, 3) for info in keys}
-            documents.sort(key=lambda jwk: (states[jwk["kid"]], jwk["alg"]))
-            self._keys, self._active, self._verifying = keys, active, verifying
-            self._jwks = msgspec.json.encode({"keys": documents})
+            # An encryption key that retires is no longer shown: nobody should begin to use it (OpenID Connect Core 10.2.1).
+            shown = signing + [info for info in decrypting if info.state == ACTIVE]
+            shown.sort(key=lambda info: (info.alg in ENCRYPTION, order[info.state], info.alg))
+            self._jwks = msgspec.json.encode({"keys": [self._jwk(info) for info in shown]})
+
+    def _jwk(self, info: KeyInfo) -> dict[str, str]:
+        use = "sig" if info.alg in SIGNING else "enc"
+        public = public_jwk(self._private[info.kid].public_key())
+        return {**public, "use": use, "alg": info.alg, "kid": info.kid}

@@ -1,7 +1,8 @@
 """The life of a key, as rules without a clock or a disk: announced → active → retiring → withdrawn.
 
-A key is announced before its first use, so that every reader of the JWKS has it by then; it retires while tokens
-signed by it may live; withdrawn it never verifies again (OpenID Connect Core section 10.1.1).
+A signing key is announced before its first use, so that every reader of the JWKS has it by then; it retires while
+tokens signed by it may live; withdrawn it never verifies again (OpenID Connect Core section 10.1.1). An encryption key
+needs no announcement: it is active at once, and its predecessor still decrypts while it retires (section 10.2.1).
 """
 
 from __future__ import annotations
@@ -27,17 +28,18 @@ class KeyInfo:
 
 
 def rotate(keys: Sequence[KeyInfo], new: KeyInfo, now: datetime) -> list[KeyInfo]:
-    """Planned: the announced key of `new.alg` becomes active, the active one retires, `new` is announced."""
+    """Planned: the active key of `new.alg` retires; `new` takes its place, or is announced and the announced one does."""
     following = {ANNOUNCED: ACTIVE, ACTIVE: RETIRING}
-    if not any(key.alg == new.alg and key.state == ANNOUNCED for key in keys):
+    if new.state == ANNOUNCED and not any(key.alg == new.alg and key.state == ANNOUNCED for key in keys):
         raise UnknownKey(f"no {new.alg} key is announced")
     moved = [_move(key, following.get(key.state, key.state), now) if key.alg == new.alg else key for key in keys]
-    return [*moved, replace(new, state=ANNOUNCED)]
+    return [*moved, new]
 
 
-def retire(keys: Sequence[KeyInfo], before: datetime, now: datetime) -> list[KeyInfo]:
-    """Withdraw what has been retiring since `before`: no token signed by it can still live."""
-    return [_move(key, WITHDRAWN, now) if key.state == RETIRING and key.changed_at <= before else key for key in keys]
+def retire(keys: Sequence[KeyInfo], alg: str, before: datetime, now: datetime) -> list[KeyInfo]:
+    """Withdraw what has been retiring since `before`: no token signed by it, or encrypted to it, can still live."""
+    old = {key.kid for key in keys if key.alg == alg and key.state == RETIRING and key.changed_at <= before}
+    return [_move(key, WITHDRAWN, now) if key.kid in old else key for key in keys]
 
 
 def revoke(keys: Sequence[KeyInfo], kid: str, now: datetime) -> list[KeyInfo]:

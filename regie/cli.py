@@ -91,7 +91,7 @@ client = _group("client", "Agencies' software.")
 purpose = _group("purpose", "What agencies use data for.")
 citizen = _group("citizen", "Citizens, from the population register.")
 session = _group("session", "Where citizens are logged in.")
-keys = _group("keys", "Signing keys.")
+keys = _group("keys", "Keys for signing and for encryption.")
 consent = _group("consent", "Single consents, for the help desk.")
 receipt = _group("receipt", "Receipts that citizens downloaded.")
 
@@ -175,9 +175,9 @@ def client_invite(
 
 @keys.command("rotate")
 def keys_rotate(
-    alg: Annotated[str, typer.Option(help="ES256, PS256 or RS256.")] = "ES256", as_json: AsJson = False
+    alg: Annotated[str, typer.Option(help="One of those that keys list shows.")] = "ES256", as_json: AsJson = False
 ) -> None:
-    """The announced key signs from now on; a new one is announced."""
+    """The announced key signs from now on, and a new one is announced; a new encryption key serves at once."""
     _run("keys rotate", {"alg": alg}, as_json=as_json)
 
 

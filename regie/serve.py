@@ -9,6 +9,7 @@ import uvicorn
 from base.settings import Settings
 from base.web import Frame
 from regie.house import House
+from regie.protocol import BoundedProtocol
 
 GRACEFUL_S = 8
 """What is under way gets this long to finish after SIGTERM."""
@@ -41,7 +42,7 @@ def _options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": "httptools",
+        "http": BoundedProtocol,
         "loop": "uvloop",
         "lifespan": "on",
         "log_level": "warning",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from idp.profiles import PUBLIC, Profile
-from keys.jwks import KeySource, check_set, source
+from keys.jwks import EncryptionKey, KeySource, check_set, encryption_keys, source
 
 OPERATOR, SOFTWARE = "operator", "software"
 """Who registered a client: an operator, or the client's own software with an invitation (RFC 7591)."""
@@ -69,10 +69,6 @@ class Client:
         return self.metadata.get("purpose")
 
     @property
-    def id_token_alg(self) -> str:
-        return str(self.metadata.get("id_token_signed_response_alg", self.profile.id_token_alg))
-
-    @property
     def assertion_signing(self) -> frozenset[str]:
         """What its assertions may be signed with: the algorithm it registered, or those of its profile."""
         registered = self.metadata.get("token_endpoint_auth_signing_alg")
@@ -91,6 +87,12 @@ class Client:
         jwks = self.metadata.get("jwks")
         return _source(msgspec.json.encode(jwks)) if jwks else source(())
 
+    def encryption_key(self, alg: str) -> EncryptionKey | None:
+        """The first of its keys with use "enc" that serves `alg`."""
+        jwks = self.metadata.get("jwks")
+        keys = _encryption_keys(msgspec.json.encode(jwks)) if jwks else ()
+        return next((key for key in keys if alg in key.algorithms), None)
+
     def check_grant_type(self, grant_type: str) -> bool:
         """Named as Authlib's grants call it."""
         return grant_type in self.metadata["grant_types"]
@@ -103,3 +105,9 @@ class Client:
 def _source(jwks: bytes) -> KeySource:
     """Checking a key costs more than a signature: once per key set."""
     return source(check_set(msgspec.json.decode(jwks)))
+
+
+@lru_cache(maxsize=1024)
+def _encryption_keys(jwks: bytes) -> tuple[EncryptionKey, ...]:
+    """As above."""
+    return tuple(encryption_keys(msgspec.json.decode(jwks)))

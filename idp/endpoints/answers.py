@@ -28,6 +28,17 @@ def json(status: int, body: dict[str, Any], headers: dict[str, str] | None = Non
     return Response(msgspec.json.encode(body), status, own)
 
 
+def jwt(token: str, media_type: str) -> Response:
+    """An answer that is a JWT; nobody keeps it either."""
+    return Response(token, 200, {**_HEADERS, "content-type": media_type})
+
+
+def accepts(request: Request, media_type: str) -> bool:
+    """Whether the caller names this media type. Split by hand, within bounds: no weights, no wildcards."""
+    header = request.headers.get("accept", "")[:500]
+    return any(one.partition(";")[0].strip().lower() == media_type for one in header.split(","))
+
+
 def refused(error: OAuthError) -> Response:
     headers = {"www-authenticate": error.challenge} if error.challenge else None
     return json(error.status, {"error": error.error, "error_description": error.description}, headers)

@@ -98,12 +98,12 @@ class Authorize:
     async def _opened(self, client: Client, sent: Mapping[str, str], now: datetime) -> Mapping[str, str]:
         context = self._context
         try:
-            return jar.opened(client, sent, issuer=context.issuer, now=now)
+            return jar.opened(client, sent, ring=context.ring, issuer=context.issuer, now=now)
         except MissingKey as missing:
             if not await context.fetched.renewed(missing.client_id):
                 raise
             again = await context.database.read(lambda c: requests.find_client(c, client.client_id))
-            return jar.opened(again or client, sent, issuer=context.issuer, now=now)
+            return jar.opened(again or client, sent, ring=context.ring, issuer=context.issuer, now=now)
 
     async def _resume(self, request: Request, handle: str) -> Response:
         context = self._context

@@ -12,25 +12,51 @@ from idp.authenticators.levels import LEVELS
 from idp.checks import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
 from idp.context import Context
-from idp.endpoints import authorize, ciba, device, introspect, par, register, responses
+from idp.endpoints import authorize, ciba, device, introspect, par, register
 from idp.extensions import grant_management, rar
 from idp.extensions.ciba import PING, POLL
 from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES, PUBLIC
 from idp.scopes import GRANTS_API, SCOPES, USERINFO
 from idp.server import GRANTS, TOKEN_PATH
+from idp.tokens import responses
+from keys import jose
+from keys.algorithms import CONTENT_ENCRYPTION, KEY_MANAGEMENT
+from keys.ring import Ring
 
 _OF_THE_LOGIN = ("iss", "sub", "aud", "exp", "iat", "nbf", "jti", "auth_time", "nonce", "acr", "amr", "sid")
 JWKS, LOGOUT = "/oauth2/jwks", "/oauth2/logout"
+METADATA_TYP = "oauth-authorization-server+jwt"
 
 
 def documents(context: Context) -> dict[str, Cached]:
-    """By path; the JWKS follows the ring."""
-    metadata = msgspec.json.encode(document(context.issuer))
+    """By path; they follow the ring."""
+    metadata = SignedMetadata(context.ring, document(context.issuer))
     return {
         "/.well-known/openid-configuration": Cached(metadata),
         "/.well-known/oauth-authorization-server": Cached(metadata),
         JWKS: Cached(context.ring.jwks, media_type="application/jwk-set+json"),
     }
+
+
+class SignedMetadata:
+    """The document's bytes with `signed_metadata` in them (RFC 8414 section 2.1); the same object while the key is.
+
+    Every worker makes the same bytes, and so the same ETag: no time stands in them, and ES256 is deterministic here.
+    """
+
+    def __init__(self, ring: Ring, metadata: dict[str, Any]) -> None:
+        self._ring = ring
+        self._metadata = metadata
+        self._kid = ""
+        self._bytes = b""
+
+    def __call__(self) -> bytes:
+        key = self._ring.active()
+        if key.kid != self._kid:
+            signed = jose.sign({"iss": self._metadata["issuer"], **self._metadata}, key, typ=METADATA_TYP)
+            self._bytes = msgspec.json.encode({**self._metadata, "signed_metadata": signed})
+            self._kid = key.kid
+        return self._bytes
 
 
 def document(issuer: str) -> dict[str, Any]:
@@ -42,6 +68,12 @@ def document(issuer: str) -> dict[str, Any]:
         f"{endpoint}_endpoint_auth_{member}": value
         for endpoint, known in (("token", methods), ("introspection", shown), ("revocation", methods))
         for member, value in (("methods_supported", known), ("signing_alg_values_supported", signing))
+    }
+    encryption = {"alg": sorted(KEY_MANAGEMENT), "enc": sorted(CONTENT_ENCRYPTION)}
+    told = {f"{kind.name}_signing_alg_values_supported": sorted(ALGORITHMS_OF_SHA256) for kind in responses.KINDS} | {
+        f"{name}_encryption_{member}_values_supported": values
+        for name in (*(kind.name for kind in responses.KINDS), "request_object")
+        for member, values in encryption.items()
     }
     return {
         "issuer": issuer,
@@ -71,7 +103,7 @@ def document(issuer: str) -> dict[str, Any]:
         "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": [grant.GRANT_TYPE for grant in GRANTS],
         "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": sorted(ALGORITHMS_OF_SHA256),
+        **told,
         **authentication,
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": sorted(dpop.ALGORITHMS),
@@ -82,7 +114,6 @@ def document(issuer: str) -> dict[str, Any]:
         "claims_supported": [*_OF_THE_LOGIN, *own],
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": signing,
-        "authorization_signing_alg_values_supported": list(responses.SIGNING),
         "ui_locales_supported": list(i18n.LANGUAGES),
         "request_uri_parameter_supported": False,
         "require_pushed_authorization_requests": False,

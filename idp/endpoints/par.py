@@ -38,7 +38,7 @@ def routes(context: Context) -> list[Route]:
                 public=True,
             )
             try:
-                asked = jar.opened(client, form, issuer=context.issuer, now=now)
+                asked = jar.opened(client, form, ring=context.ring, issuer=context.issuer, now=now)
                 if asked.get("dpop_jkt", jkt) != jkt and jkt is not None:
                     raise OAuthError("invalid_dpop_proof", "dpop_jkt names another key.")
                 authorization.verify_target(client, asked)

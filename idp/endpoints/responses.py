@@ -9,21 +9,17 @@ from urllib.parse import urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from base.problems import Problem
 from base.web import form_action_source
 from idp.checks import RESPONSE_MODES
 from idp.clients import Client
 from idp.context import Context
 from idp.errors import OAuthError
-from keys import jose
+from idp.tokens.responses import AUTHORIZATION, LIFE_S, NoKey, write
 
-JARM_S = 300
-"""Life of a signed response; ten minutes at most (JARM section 2.1)."""
-JARM_TYP = "authorization-response+jwt"
-"""Of its own, so that no response can pass for an ID token."""
 REDIRECT, POST = "redirect", "post"
 MODES = {mode: (POST if mode.startswith("form_post") else REDIRECT, mode.endswith("jwt")) for mode in RESPONSE_MODES}
 """Way, and whether it is signed (OAuth 2.0 Form Post Response Mode; JARM section 2.3)."""
-SIGNING = ("ES256", "PS256", "RS256")
 
 
 def respond(
@@ -61,6 +57,8 @@ def refuse(
 
 def _signed(context: Context, client: Client, members: Mapping[str, Any]) -> str:
     at = int(context.now().timestamp())
-    claims = {"iss": context.issuer, "aud": client.client_id, "iat": at, "exp": at + JARM_S, **members}
-    alg = str(client.metadata.get("authorization_signed_response_alg") or client.profile.id_token_alg)
-    return jose.sign(claims, context.ring.active(alg), typ=JARM_TYP)
+    claims = {"iss": context.issuer, "aud": client.client_id, "iat": at, "exp": at + LIFE_S, **members}
+    try:
+        return write(context.ring, client, AUTHORIZATION, claims)
+    except NoKey as error:
+        raise Problem(400) from error

@@ -18,11 +18,13 @@ from idp import bearer
 from idp.authorization import categories_asked
 from idp.bearer import Known
 from idp.citizens.claims import claims_of
+from idp.clients import Client
 from idp.context import Context
 from idp.endpoints import answers
 from idp.errors import OAuthError
 from idp.extensions import rar
 from idp.scopes import USERINFO
+from idp.tokens import responses
 
 
 def routes(context: Context) -> list[Route]:
@@ -30,7 +32,10 @@ def routes(context: Context) -> list[Route]:
 
     async def userinfo(request: Request) -> Response:
         try:
-            return answers.json(200, await _release(context, await _caller(context, request, url)))
+            known = await _caller(context, request, url)
+            # Before anything is released, and recorded as used: whether it can be told at all.
+            responses.key_for(known.client, responses.USERINFO)
+            return _told(context, known.client, await _release(context, known))
         except OAuthError as error:
             return answers.refused(error)
         except LoginTooWeak as weak:
@@ -98,3 +103,14 @@ async def _release(context: Context, known: Known) -> dict[str, Any]:
     for category in sorted(released):
         answer |= claims_of(known.person, category)
     return answer
+
+
+def _told(context: Context, client: Client, claims: dict[str, Any]) -> Response:
+    """As the client registered: JSON, or signed (with `iss` and `aud`), or signed and encrypted (section 5.3.2)."""
+    if not responses.is_wanted(client, responses.USERINFO):
+        return answers.json(200, claims)
+    at = int(context.now().timestamp())
+    frame = {"iss": context.issuer, "aud": client.client_id, "iat": at, "exp": at + responses.LIFE_S}
+    return answers.jwt(
+        responses.write(context.ring, client, responses.USERINFO, {**claims, **frame}), "application/jwt"
+    )

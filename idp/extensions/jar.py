@@ -1,4 +1,7 @@
-"""Request objects (RFC 9101), by value: a signed request is the whole request; what stands beside it does not count."""
+"""Request objects (RFC 9101), by value: a signed request is the whole request; what stands beside it does not count.
+
+It may be encrypted to us as well (section 6.1); what is inside must be signed all the same (section 6.2).
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,19 @@ from idp.clients import Client
 from idp.clients.fetched import require_key
 from idp.errors import OAuthError
 from idp.extensions import resource
-from keys import jose
+from keys import jose, jwe
 from keys.errors import InvalidToken
+from keys.ring import Ring
 
 TYP = frozenset({"oauth-authz-req+jwt", "JWT", None})
+CTY = frozenset({"JWT", "oauth-authz-req+jwt"})
+"""Of an encrypted one: RFC 7519 section 5.2 has JWT, clients in use also say which kind of JWT."""
 MAX_LIFE_S = 3_600
 """FAPI 2.0 Message Signing section 5.3.1: from `nbf` to now, and from `nbf` to `exp`."""
 _OF_THE_TOKEN = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
 
 
-def opened(client: Client, form: Mapping[str, str], *, issuer: str, now: datetime) -> Mapping[str, str]:
+def opened(client: Client, form: Mapping[str, str], *, ring: Ring, issuer: str, now: datetime) -> Mapping[str, str]:
     """The parameters of `form`, or of the request object in it. OAuthError invalid_request_object."""
     if "request" not in form:
         if client.metadata.get("require_signed_request_object"):
@@ -28,12 +34,13 @@ def opened(client: Client, form: Mapping[str, str], *, issuer: str, now: datetim
         return form
     if "request_uri" in form:
         raise OAuthError("invalid_request", "request and request_uri exclude each other (RFC 9101 section 5).")
-    require_key(client, form["request"], now, _invalid())
+    signed = _decrypted(form["request"], ring)
+    require_key(client, signed, now, _invalid())
     strict = client.profile.par_required
     registered = client.metadata.get("request_object_signing_alg")
     try:
         claims = jose.verify(
-            form["request"],
+            signed,
             keys=client.key_source(),
             typ=TYP,
             algorithms=frozenset({registered}) & client.profile.signing if registered else client.profile.signing,
@@ -57,6 +64,15 @@ def opened(client: Client, form: Mapping[str, str], *, issuer: str, now: datetim
 def parameters(claims: Mapping[str, Any]) -> dict[str, str]:
     """What a verified object asks, as a form would. OAuthError invalid_request_object."""
     return {name: _text(name, value) for name, value in claims.items() if name not in _OF_THE_TOKEN}
+
+
+def _decrypted(unverified_object: str, ring: Ring) -> str:
+    if not jwe.is_encrypted(unverified_object):
+        return unverified_object
+    try:
+        return jwe.decrypt(unverified_object, keys=ring.decrypting, cty=CTY, typ=TYP)
+    except InvalidToken:
+        raise _invalid() from None
 
 
 def _is_short(claims: Mapping[str, Any], now: datetime) -> bool:

@@ -8,7 +8,8 @@ from datetime import datetime
 from base.database import Connection
 from idp.store import clients, grants
 from idp.store.grants import Family
-from idp.tokens.mint import AT_TYP, ID_TYP
+from idp.tokens import responses
+from idp.tokens.mint import AT_TYP
 from keys import jose
 from keys.errors import InvalidToken
 from keys.jose import VerifiedClaims
@@ -42,12 +43,13 @@ def verified(ring: Ring, unverified_token: str, *, issuer: str, audience: str | 
 def hint(ring: Ring, unverified_id_token: str, *, issuer: str, now: datetime) -> VerifiedClaims:
     """InvalidToken for anything but an ID token of ours; one that has expired still tells whom a client means.
 
-    OpenID Connect Core section 3.1.2.1 (id_token_hint), RP-Initiated Logout section 2.
+    One that we encrypted must be decrypted by its client before it hints. OpenID Connect Core section 3.1.2.1
+    (id_token_hint), RP-Initiated Logout section 2.
     """
     return jose.verify(
         unverified_id_token,
         keys=ring.source,
-        typ=frozenset({ID_TYP}),
+        typ=frozenset({responses.ID_TOKEN.typ}),
         algorithms=frozenset(ALGORITHMS),
         now=now,
         issuer=issuer,
@@ -60,13 +62,31 @@ def id_token(ring: Ring, unverified_id_token: str, *, issuer: str, audience: str
     return jose.verify(
         unverified_id_token,
         keys=ring.source,
-        typ=frozenset({ID_TYP}),
+        typ=frozenset({responses.ID_TOKEN.typ}),
         algorithms=frozenset(ALGORITHMS),
         now=now,
         issuer=issuer,
         audience=audience,
         leeway_s=0,
     )
+
+
+def is_no_access_token(ring: Ring, unverified_token: str, *, issuer: str, now: datetime) -> bool:
+    """Whether this is a JWT that we told a client in some other way: an ID token, a signed response."""
+    try:
+        jose.verify(
+            unverified_token,
+            keys=ring.source,
+            typ=frozenset(kind.typ for kind in responses.KINDS),
+            algorithms=frozenset(ALGORITHMS),
+            now=now,
+            issuer=issuer,
+            leeway_s=10**9,
+            exp_required=False,
+        )
+    except InvalidToken:
+        return False
+    return True
 
 
 def live(connection: Connection, claims: VerifiedClaims) -> LiveToken:

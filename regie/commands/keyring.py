@@ -7,18 +7,22 @@ from typing import Any
 
 from base import audit
 from base.database import Connection
+from keys.algorithms import ENCRYPTION
 from keys.errors import UnknownKey
+from keys.rotation import ACTIVE, ANNOUNCED
 from regie.commands.base import Progress, Refused
 from regie.house import House
 
-KEPT = timedelta(days=730)
-"""How long a retired key stays in the JWKS, for receipts that were downloaded before."""
+KEPT = {"sig": timedelta(days=730), "enc": timedelta(days=14)}
+"""How long a retired key still verifies, for receipts that were downloaded before; and still decrypts, for senders that
+keep the JWKS a week (NL GOV Assurance profile for OpenID Connect, caching)."""
 
 
 def every(house: House, _params: dict[str, Any], _progress: Progress) -> list[Any]:
     return [
         {
             "kid": k.kid,
+            "use": _use(k.alg),
             "alg": k.alg,
             "state": k.state,
             "created_at": k.created_at.isoformat(),
@@ -29,13 +33,15 @@ def every(house: House, _params: dict[str, Any], _progress: Progress) -> list[An
 
 
 def rotate(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
+    alg, now = params["alg"], house.clock.now()
     try:
-        announced = house.ring.rotate(params["alg"], house.clock.now())
-        house.ring.retire(house.clock.now() - KEPT, house.clock.now())
+        new = house.ring.rotate(alg, now)
+        house.ring.retire(alg, now - KEPT[_use(alg)], now)
     except UnknownKey as error:
         raise Refused(str(error)) from error
-    _line(house, "key.rotated", announced.kid)
-    return {"alg": params["alg"], "active": house.ring.active(params["alg"]).kid, "announced": announced.kid}
+    _line(house, "key.rotated", new.kid)
+    active = next(key.kid for key in house.ring.list() if (key.alg, key.state) == (alg, ACTIVE))
+    return {"alg": alg, "active": active, **({"announced": new.kid} if new.state == ANNOUNCED else {})}
 
 
 def revoke(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
@@ -45,6 +51,10 @@ def revoke(house: House, params: dict[str, Any], _progress: Progress) -> dict[st
         raise Refused(str(error)) from error
     _line(house, "key.revoked", params["kid"])
     return {"kid": params["kid"], "state": "withdrawn"}
+
+
+def _use(alg: str) -> str:
+    return "enc" if alg in ENCRYPTION else "sig"
 
 
 def _line(house: House, event: str, kid: str) -> None:

@@ -20,7 +20,7 @@ BREACHES = {
         "import idp.store.grants",
     ),
     "SQL lives in store/ and base.database alone": ("consent/errors.py", "import sqlalchemy"),
-    "JOSE is done in keys.jose alone": ("idp/scopes.py", "import joserfc"),
+    "JOSE is done in keys.jose and keys.jwe alone": ("idp/scopes.py", "import joserfc"),
     "python-jose verifies in tests and never runs in the product": ("regie/receipts.py", "import jose"),
     "connections to the outside are opened in base.fetch alone": ("idp/scopes.py", "import httpx2"),
     "agencies speak the wire only": ("agency/errors.py", "import base.clock"),

@@ -82,6 +82,12 @@ def test_t05_t06_t07_t10_header_members_that_change_the_rules(ring: Ring, member
         verify(ring, forged({"alg": "ES256", "typ": "at+jwt", "kid": ring.active().kid, **member}))
 
 
+@pytest.mark.parametrize("member", [{"typ": []}, {"typ": {}}, {"alg": ["ES256"]}, {"kid": {}}, {"typ": 1}], ids=str)
+def test_a_header_member_of_another_type_is_refused_and_raises_nothing_else(ring: Ring, member: dict[str, Any]) -> None:
+    with pytest.raises(InvalidToken):
+        verify(ring, forged({"alg": "ES256", "typ": "at+jwt", "kid": ring.active().kid, **member}))
+
+
 @pytest.mark.parametrize("typ", ["JWT", "logout+jwt", "dpop+jwt", "permit+jwt", "receipt+jwt"])
 def test_k05_one_kind_of_token_is_not_another(ring: Ring, typ: str) -> None:
     with pytest.raises(InvalidToken):
@@ -94,6 +100,10 @@ def test_k05_one_kind_of_token_is_not_another(ring: Ring, typ: str) -> None:
         {"exp": 1},
         {"exp": None},
         {"exp": "soon"},
+        {"exp": 10**400},
+        {"iat": -(10**400)},
+        {"nbf": -1},
+        {"nbf": True},
         {"iat": int(NOW.timestamp()) + 61},
         {"nbf": int(NOW.timestamp()) + 61},
         {"aud": "b"},

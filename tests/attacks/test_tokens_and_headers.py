@@ -18,6 +18,7 @@ from agency import login
 from agency.client import Client
 from agency.errors import LoginFailed
 from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
+from idp.tokens import mint
 from keys import algorithms
 from keys.digest import b64encode
 from tests.attacks.test_the_running_server import ask, send
@@ -61,6 +62,9 @@ def test_t09_every_algorithm_of_an_id_token_has_a_half_hash() -> None:
     """at_hash is half a SHA-256: no algorithm of another hash can be chosen."""
     assert all(one.id_token_alg in one.response_signing <= ALGORITHMS_OF_SHA256 for one in PROFILES.values())
     assert set(algorithms.SIGNING) >= ALGORITHMS_OF_SHA256
+    for alg in {*algorithms.SIGNING, "none", "HS256", ""} - ALGORITHMS_OF_SHA256:
+        with pytest.raises(KeyError):
+            mint.half_hash("x", alg)
 
 
 @pytest.mark.parametrize("alg", ["none", "HS256", "ES384"])

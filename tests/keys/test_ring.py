@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from keys import jose, rotation
+from keys import jose, jwe, rotation
+from keys.algorithms import ENCRYPTION
 from keys.errors import InvalidToken, KeysError, UnknownKey
+from keys.jwks import encryption_keys
 from keys.ring import ALGORITHMS, LOOK_S, Ring
 from keys.rotation import ACTIVE, ANNOUNCED, RETIRING, WITHDRAWN, KeyInfo
 from tests.fixtures.house import KEK, START
@@ -83,9 +85,9 @@ def test_a_retired_key_is_withdrawn_in_time_and_verifies_nothing(own: Path, cloc
     old, given = ring.active().kid, token(ring)
     ring.rotate("ES256", clock.now())
 
-    ring.retire(clock.now() - timedelta(days=1), clock.now())
+    ring.retire("ES256", clock.now() - timedelta(days=1), clock.now())
     assert state_of(ring, old) == RETIRING
-    ring.retire(clock.now(), clock.now())
+    ring.retire("ES256", clock.now(), clock.now())
 
     assert state_of(ring, old) == WITHDRAWN
     assert old not in published(ring)
@@ -127,6 +129,87 @@ def test_rotation_without_an_announced_key_changes_nothing() -> None:
 
     with pytest.raises(UnknownKey):
         rotation.rotate(keys, KeyInfo("b", "ES256", ANNOUNCED, START, START), START)
+
+
+@pytest.mark.parametrize("alg", list(ENCRYPTION))
+class TestEncryptionKeys:
+    """OpenID Connect Core section 10.2.1."""
+
+    def sealed(self, ring: Ring, alg: str) -> str:
+        (jwk,) = (key for key in msgspec.json.decode(ring.jwks())["keys"] if key["alg"] == alg)
+        assert jwk["use"] == "enc"
+        return jwe.encrypt("a.b.c", encryption_keys({"keys": [jwk]})[0], alg=alg)
+
+    def opens(self, ring: Ring, given: str) -> bool:
+        try:
+            return jwe.decrypt(given, keys=ring.decrypting, cty=frozenset({"JWT"})) == "a.b.c"
+        except InvalidToken:
+            return False
+
+    def test_the_new_key_is_shown_at_once_and_the_old_one_still_decrypts(
+        self, own: Path, clock: FrozenClock, alg: str
+    ) -> None:
+        ring = opened(own)
+        before = self.sealed(ring, alg)
+
+        new = ring.rotate(alg, clock.now())
+        after = self.sealed(ring, alg)
+
+        assert {key.kid for key in ring.list() if (key.alg, key.state) == (alg, ACTIVE)} == {new.kid}
+        assert new.kid in published(ring)
+        assert self.opens(ring, before)
+        assert self.opens(ring, after)
+        ring.retire(alg, clock.now(), clock.now())
+        assert not self.opens(ring, before)
+        assert self.opens(ring, after)
+
+    def test_what_was_encrypted_to_a_key_of_a_moment_ago_is_opened_by_another_process(
+        self, own: Path, clock: FrozenClock, alg: str
+    ) -> None:
+        ring, other = opened(own), opened(own)
+        assert other.jwks()
+
+        ring.rotate(alg, clock.now())
+
+        assert self.opens(other, self.sealed(ring, alg))
+
+    def test_a_stolen_one_is_gone_at_once_and_another_takes_its_place(
+        self, own: Path, clock: FrozenClock, alg: str
+    ) -> None:
+        ring = opened(own)
+        before = self.sealed(ring, alg)
+        stolen = next(key.kid for key in ring.list() if key.alg == alg)
+
+        ring.revoke(stolen, clock.now())
+
+        assert not self.opens(ring, before)
+        assert stolen not in published(ring)
+        assert self.opens(ring, self.sealed(ring, alg))
+
+    def test_it_verifies_nothing_and_signs_nothing(self, own: Path, alg: str) -> None:
+        ring = opened(own)
+        kid = next(key.kid for key in ring.list() if key.alg == alg)
+
+        assert ring.find(kid) is None
+        assert ring.source(kid, "ES256") is None
+        with pytest.raises(UnknownKey):
+            ring.active(alg)
+
+    def test_a_signing_key_decrypts_nothing(self, own: Path, alg: str) -> None:
+        ring = opened(own)
+
+        assert all(ring.decrypting(key.kid, alg) is None for key in ring.list() if key.alg in ALGORITHMS)
+
+
+def test_a_ring_of_an_older_release_gets_the_keys_that_it_lacks(own: Path) -> None:
+    ring = opened(own)
+    kept = [key for key in ring.list() if key.alg in ALGORITHMS]
+    ring._store.write(kept)
+
+    after = opened(own).list()
+
+    assert after[: len(kept)] == kept
+    assert [key.alg for key in after[len(kept) :]] == list(ENCRYPTION)
 
 
 class TestFiles:

@@ -157,6 +157,16 @@ def test_a_citizen_from_number_to_oblivion(line: Line) -> None:
     assert "error" in line.json("citizen", "resume", citizen["id"], expect=1)
 
 
+def test_a_key_to_encrypt_to_rotates_at_once(line: Line) -> None:
+    before = {key["kid"] for key in line.json("keys", "list") if (key["use"], key["alg"]) == ("enc", "ECDH-ES")}
+
+    rotated = line.json("keys", "rotate", "--alg", "ECDH-ES")
+
+    after = {key["kid"]: key["state"] for key in line.json("keys", "list") if key["alg"] == "ECDH-ES"}
+    assert set(rotated) == {"alg", "active"}
+    assert after == {**dict.fromkeys(before, "retiring"), rotated["active"]: "active"}
+
+
 def test_keys_rotate_and_revoke(line: Line) -> None:
     before = {key["kid"]: key["state"] for key in line.json("keys", "list")}
     rotated = line.json("keys", "rotate")

@@ -62,6 +62,24 @@ MODULES = {
     "oidcc-registration-sector-uri, oidcc-registration-sector-bad, oidcc-redirect-uri-regfrag, "
     "oidcc-redirect-uri-query-OK, oidcc-redirect-uri-query-added, oidcc-redirect-uri-query-mismatch, "
     "oidcc-refresh-token-rp-key-rotation, oidcc-request-uri-unsigned, oidcc-request-uri-signed-rs256",
+    "FAPI 2.0 Message Signing": "fapi2-security-profile-final-ensure-request-object-with-multiple-aud-succeeds, "
+    "fapi2-security-profile-final-ensure-request-object-with-nbf-8-seconds-in-the-future-is-accepted, "
+    "fapi2-security-profile-final-ensure-request-object-without-exp-fails, "
+    "fapi2-security-profile-final-ensure-request-object-without-nbf-fails, "
+    "fapi2-security-profile-final-ensure-expired-request-object-fails, "
+    "fapi2-security-profile-final-ensure-request-object-with-bad-aud-fails, "
+    "fapi2-security-profile-final-ensure-request-object-with-exp-over-60-fails, "
+    "fapi2-security-profile-final-ensure-request-object-with-nbf-over-60-fails, "
+    "fapi2-security-profile-final-ensure-signed-request-object-with-RS256-fails, "
+    "fapi2-security-profile-final-ensure-request-object-signature-algorithm-is-not-none, "
+    "fapi2-security-profile-final-ensure-request-object-with-invalid-signature-fails, "
+    "fapi2-security-profile-final-ensure-matching-key-in-authorization-request, "
+    "fapi2-security-profile-final-ensure-unsigned-request-at-par-endpoint-fails, "
+    "fapi2-security-profile-final-ensure-request-object-without-redirect-uri-fails, "
+    "fapi2-security-profile-final-par-authorization-request-containing-request_uri, "
+    "fapi2-security-profile-final-ensure-different-nonce-inside-and-outside-request-object, "
+    "fapi2-security-profile-final-ensure-different-state-inside-and-outside-request-object, "
+    "fapi2-security-profile-final-state-only-outside-request-object-not-used",
 }
 """The modules by suite, as requirement 1.11 of our list names them."""
 
