@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from base.binding import JKT
 from base.database import Connection
+from base.database.tables import counters
 from base.ids import digest, secret
 from base.settings import Settings
 from idp import checks, pings
@@ -102,6 +103,8 @@ def begin_ciba(
 
     A citizen who is suspended or gone is asked like any other, and does not answer.
     """
+    # Until the commit nobody else counts these: requests at once are counted one after the other.
+    counters.hold(connection, "waiting", digest(f"{client.client_id} {citizen}"), now)
     if decoupled.count_waiting(connection, citizen, client.client_id, now) >= MOST_WAITING:
         return OAuthError("access_denied", "Too many requests of this client wait for this citizen.", status=403)
     auth_req_id, life_s = secret(), min(settings.decoupled_s, int(form.get("requested_expiry", settings.decoupled_s)))
