@@ -25,8 +25,9 @@ MAX_TOKEN = 16 * 1024
 """Characters of a token that we read at all."""
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
-_HEADERS = frozenset({"alg", "typ", "kid", "cty", "x5t#S256"})
-"""Header members that we allow. What points to a key (jku, x5u, jwk, x5c), changes the signed bytes (b64, zip) or
+_HEADERS = frozenset({"alg", "typ", "kid", "cty", "x5t", "x5t#S256"})
+"""Header members that we allow; a thumbprint of a certificate is read by nobody, but relying parties send one
+(mod_auth_openidc: `x5t`). What points to a key (jku, x5u, jwk, x5c), changes the signed bytes (b64, zip) or
 demands understanding (crit) is refused before any key is looked up (RFC 8725 section 3.10)."""
 _NATIVE: dict[str, type[ECKey | RSAKey | OKPKey]] = {"EC": ECKey, "RSA": RSAKey, "OKP": OKPKey}
 _ENCODER = msgspec.json.Encoder()
