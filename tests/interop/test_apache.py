@@ -29,11 +29,10 @@ from cryptography.x509.oid import NameOID
 from joserfc.jwk import RSAKey
 
 from regie.demo.smoke import Browser
-from tests.fixtures import server as servers
-from tests.fixtures.counterparty import BIRTH_DATE, LOGIN, prepare, public
+from tests.fixtures.counterparty import BIRTH_DATE, LOGIN, public
 from tests.fixtures.server import Server
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.parametrize("bare", ["sqlite"], indirect=True)]
 
 APACHE = shutil.which("apache2") or "/usr/sbin/apache2"
 MODULES = Path("/usr/lib/apache2/modules")
@@ -87,17 +86,10 @@ class _Page(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-@pytest.fixture(scope="module", params=["sqlite"])
-def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module", autouse=True)
+def _apache() -> None:
     if not Path(APACHE).exists() or not (MODULES / "mod_auth_openidc.so").exists():
         pytest.skip("libapache2-mod-auth-openidc is not installed")
-    made = servers.make(request, tmp_path_factory)
-    made.start()
-    try:
-        prepare(made)
-        yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture

@@ -6,12 +6,9 @@ by `regie citizen add`. What a library refuses by itself (a wrong `iss`, `at_has
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.fixtures import server as servers
-from tests.fixtures.counterparty import BIRTH_DATE, need_node, prepare, register
+from tests.fixtures.counterparty import BIRTH_DATE, need_node, register
 from tests.fixtures.server import CALLBACK, Server
 
 pytestmark = pytest.mark.interop
@@ -21,17 +18,9 @@ CONSENT = "consent:check consent:permit"
 REFRESHING = ["authorization_code", "refresh_token"]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with agencies, purposes and one citizen; each test adds its client."""
+@pytest.fixture(scope="module", autouse=True)
+def _node() -> None:
     need_node()
-    made = servers.make(request, tmp_path_factory)
-    made.start()
-    try:
-        prepare(made)
-        yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(params=["openid_client", "oauth4webapi"])
