@@ -49,6 +49,13 @@ def verify_target(client: Client | None, form: Form) -> str:
     return given
 
 
+def _client_id(client: Client, form: Form) -> None:
+    if form.get("client_id") != client.client_id:
+        raise OAuthError(
+            "invalid_request", "client_id is required, beside client authentication too (RFC 9126 section 2.1)."
+        )
+
+
 def _response_type(_client: Client, form: Form) -> None:
     if form.get("response_type") != "code":
         error = "unsupported_response_type" if form.get("response_type") else "invalid_request"
@@ -126,7 +133,7 @@ def _grant_management(_client: Client, form: Form) -> None:
 
 
 CHECKS: tuple[Callable[[Client, Form], None], ...] = (
-    _response_type, _response_mode, _request_objects, _pkce, _scope, _nonce, _lengths, _id_token_hint, _dpop_jkt, _prompt, _max_age, _details,
+    _client_id, _response_type, _response_mode, _request_objects, _pkce, _scope, _nonce, _lengths, _id_token_hint, _dpop_jkt, _prompt, _max_age, _details,
     _claims, _grant_management,
 )  # fmt: skip
 """Each raises OAuthError; all run at /par and at /authorize."""

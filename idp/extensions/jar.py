@@ -48,7 +48,7 @@ def opened(client: Client, form: Mapping[str, str], *, issuer: str, now: datetim
     # With `sub` it could be shown as a client's assertion; client_id is what binds it to its sender.
     if claims.get("client_id") != client.client_id or form.get("client_id", client.client_id) != client.client_id:
         raise _invalid()
-    if claims.get("iss") not in (None, client.client_id) or "sub" in claims:
+    if claims.get("iss") not in (None, client.client_id) or {"sub", "request", "request_uri"} & set(claims):
         raise _invalid()
     return {name: _text(value) for name, value in claims.items() if name not in _OF_THE_TOKEN}
 
