@@ -1,11 +1,11 @@
 // npm oidc-provider (certified by the OpenID Foundation), configured as Regie is: same addresses, clients, scopes, lifetimes.
-// node provider.mjs < {"port", "clients", "api", "adapter"}: listens on loopback; prints "ready". One citizen logs in by being asked.
+// node provider.mjs [FILE] with {"port", "clients", "api", "adapter"} in FILE or standard input: listens on loopback; prints "ready". One citizen logs in by being asked.
 // `api`: the resource whose access tokens are JWTs; all others are opaque. `adapter`: a module to store in; in memory without it.
-import { text } from "node:stream/consumers";
+import { readFileSync } from "node:fs";
 import { generateKeyPairSync } from "node:crypto";
 import Provider, { errors } from "oidc-provider";
 
-const { port, clients, api, adapter } = JSON.parse(await text(process.stdin));
+const { port, clients, api, adapter } = JSON.parse(readFileSync(process.argv[2] ?? 0, "utf8"));
 const issuer = `http://localhost:${port}`;
 const API_SCOPES = ["consent:check", "consent:permit", "consent:redeem"];
 const SCOPES = ["openid", "birthdate", "profile", "address", "nationality"];
