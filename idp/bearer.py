@@ -82,10 +82,10 @@ def introspect(
     inactive: dict[str, object] = {"active": False}
     try:
         claims = read.verified(ring, token, issuer=issuer, audience=None, now=now)
-        read.live(connection, claims)
     except InvalidToken:
         return inactive
-    if claims["client_id"] != caller.client_id:
+    # The caller is active, since it was authenticated: the token's own row is what is left to ask.
+    if claims["client_id"] != caller.client_id or not read.is_live(connection, claims):
         return inactive
     names = ("iss", "sub", "aud", "client_id", "agency", "jti", "iat", "exp", "scope", "acr", "auth_time", "cnf")
     told = {name: claims[name] for name in names if name in claims}

@@ -167,6 +167,7 @@ class Ring:
                 key = self._private.get(info.kid) or self._private.setdefault(info.kid, self._store.load(info.kid))
                 jwk = {**public_jwk(key.public_key()), "use": "sig", "alg": info.alg, "kid": info.kid}
                 verifying[info.kid] = VerifyingKey.of(jwk)
+                verifying[info.kid].proven = {}
                 documents.append(jwk)
                 if info.state == ACTIVE:
                     active[info.alg] = SigningKey(info.kid, info.alg, key)
