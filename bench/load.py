@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,17 +43,19 @@ class Process:
 def start(command: list[str], environment: Mapping[str, str], port: int, path: str = "/") -> Process:
     begun = time.perf_counter()
     pinned = ["taskset", "-c", "0", *command] if (os.cpu_count() or 1) > 1 else command
-    process = Process(subprocess.Popen(pinned, env=environment, cwd=HERE, stdout=subprocess.DEVNULL), port)
-    while time.perf_counter() < begun + 30:
-        try:
-            asyncio.run(_send(port, [request("GET", path, port)], 200, 1))
-        except (OSError, asyncio.IncompleteReadError):
-            if process.popen.poll() is not None:
-                sys.exit(f"{command} ended with status {process.popen.returncode}")
-            time.sleep(0.01)
-        else:
-            process.first_s = time.perf_counter() - begun
-            return process
+    with tempfile.TemporaryFile() as said:
+        process = Process(subprocess.Popen(pinned, env=environment, cwd=HERE, stdout=said, stderr=said), port)
+        while time.perf_counter() < begun + 30:
+            try:
+                asyncio.run(_send(port, [request("GET", path, port)], 200, 1))
+            except (OSError, asyncio.IncompleteReadError):
+                if process.popen.poll() is not None:
+                    said.seek(0)
+                    sys.exit(f"{command} ended with status {process.popen.returncode}: {said.read().decode()}")
+                time.sleep(0.01)
+            else:
+                process.first_s = time.perf_counter() - begun
+                return process
     sys.exit(f"{command} did not answer")
 
 
@@ -111,11 +114,15 @@ async def _send(port: int, requests: Iterable[bytes], wanted: int, connections: 
 def measure(name: str, process: Process, requests: list[bytes], *, count: int = 0, wanted: int = 200) -> dict[str, Any]:
     """Send `requests`, or the one request `count` times after a tenth as many to warm up; one JSON line."""
     if count:
-        asyncio.run(_send(process.port, requests * (count // 10), wanted, CONNECTIONS))
+        warm_up(process, requests * (count // 10), wanted=wanted)
         requests = requests * count
     before, begun = process.cpu_us(), time.perf_counter()
     times = asyncio.run(_send(process.port, requests, wanted, CONNECTIONS))
     return row(name, process, process.cpu_us() - before, time.perf_counter() - begun, times)
+
+
+def warm_up(process: Process, requests: list[bytes], *, wanted: int = 200) -> None:
+    asyncio.run(_send(process.port, requests, wanted, CONNECTIONS))
 
 
 def row(name: str, process: Process, cpu_us: float, wall_s: float, times: list[float]) -> dict[str, Any]:

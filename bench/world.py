@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 from base64 import b64encode, urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,15 @@ USES = [{"type": "personal_data_use", "purpose": "housing-benefit", "data": ["ad
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 
 
-@dataclass
+@dataclass(frozen=True)
 class Agency:
-    """A client: `key` and DPoP (fapi2), or `secret` (baseline)."""
+    """A client: `key` and DPoP (fapi2), or `secret` (baseline). `asked`: parameters of its authorization requests."""
 
     issuer: str
     client_id: str
     key: Key | None = None
     secret: str = ""
+    asked: dict[str, str] = field(default_factory=dict)
 
     def form(self, path: str, **members: str) -> tuple[dict[str, str], bytes]:
         """Headers and body of a form to `path`, as this client: each has a fresh assertion and a fresh proof."""
@@ -53,18 +54,32 @@ class Agency:
         challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         return {
             "response_type": "code",
+            "client_id": self.client_id,
             "redirect_uri": CALLBACK,
             "scope": "openid",
             "state": secrets.token_urlsafe(16),
             "nonce": secrets.token_urlsafe(16),
             "code_challenge": challenge,
             "code_challenge_method": "S256",
-            "authorization_details": json.dumps(USES),
+            **self.asked,
         }
 
 
-def fill(settings: Settings) -> dict[str, Agency]:
-    """Agencies, purposes, two clients, and citizens with a password."""
+@dataclass(frozen=True)
+class World:
+    """What the steps are walked with. `strict`: private_key_jwt and DPoP; `web`: a secret; `service`: its own access only.
+
+    `api`: parameters of a request whose access token is a JWT, where that is not so anyway.
+    """
+
+    strict: Agency
+    web: Agency
+    service: Agency
+    api: dict[str, str] = field(default_factory=dict)
+
+
+def fill(settings: Settings) -> World:
+    """Agencies, purposes, three clients, and citizens with a password."""
     house = House.open(settings)
 
     def run(command: str, **params: Any) -> Any:
@@ -92,14 +107,15 @@ def fill(settings: Settings) -> dict[str, Agency]:
             "jwks": {"keys": [key.public()]},
         }
         service = {"scope": scope, "grant_types": ["client_credentials"], "redirect_uris": []}
+        web = {"grant_types": ["authorization_code"], "scope": "openid"}
         fapi2 = run("client add", file=json.dumps({**one, **strict}), profile="fapi2")
-        baseline = run("client add", file=json.dumps({**one, **service}), profile="baseline")
+        secrets_of = [
+            run("client add", file=json.dumps({**one, **each}), profile="baseline") for each in (web, service)
+        ]
     finally:
         house.close()
-    return {
-        "fapi2": Agency(settings.issuer, fapi2["client_id"], key),
-        "baseline": Agency(settings.issuer, baseline["client_id"], secret=baseline["client_secret"]),
-    }
+    with_secret = [Agency(settings.issuer, each["client_id"], secret=each["client_secret"]) for each in secrets_of]
+    return World(Agency(settings.issuer, fapi2["client_id"], key), *with_secret)
 
 
 class Citizen:
@@ -151,7 +167,8 @@ class Citizen:
         tokens = self.http.post(f"{issuer}/oauth2/token", headers=headers, content=body).json()
         token, key = tokens["access_token"], self.agency.key
         assert key is not None
-        proof = key.proof("GET", f"{issuer}/oauth2/userinfo", token)
-        answer = self.http.get(f"{issuer}/oauth2/userinfo", headers={"authorization": f"DPoP {token}", "dpop": proof})
+        userinfo = f"{issuer}/oauth2/userinfo"
+        headers = {"authorization": f"DPoP {token}", "dpop": key.proof("GET", userinfo, token)}
+        answer = self.http.get(userinfo, headers=headers)
         claims: dict[str, Any] = answer.raise_for_status().json()
         return claims

@@ -59,6 +59,13 @@ def _response_mode(asked: Asked) -> None:
         raise OAuthError("invalid_request", f"response_mode must be one of {', '.join(RESPONSE_MODES)}.")
 
 
+def _client_id(asked: Asked) -> None:
+    if asked.form.get("client_id") != asked.client.client_id:
+        raise OAuthError(
+            "invalid_request", "client_id is required, beside client authentication too (RFC 9126 section 2.1)."
+        )
+
+
 def _device_grant(asked: Asked) -> None:
     if not asked.client.check_grant_type(DEVICE_GRANT):
         raise OAuthError("unauthorized_client", "This client is not registered for the device grant.")
@@ -159,6 +166,7 @@ def _resource(asked: Asked) -> None:
 CHECKS: tuple[tuple[str, Callable[[Asked], None]], ...] = (
     #  authorize, par, device, ciba
     ("A   ", _pushed),
+    ("AP  ", _client_id),
     ("AP  ", _response_type),
     ("AP  ", _response_mode),
     ("  D ", _device_grant),

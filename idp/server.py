@@ -38,6 +38,8 @@ class Server(AuthorizationServer):
     def token(self, request: Request) -> Answer:
         """Answer a token request. Returns a refusal, so that what it changed (an ended family) is committed."""
         try:
+            if not request.form.get("grant_type"):
+                raise OAuthError("invalid_request", "grant_type is missing.")
             answer: Answer = self.create_token_response(request)
         except MissingKey:
             # Not an answer yet: the edge asks the client's address first.

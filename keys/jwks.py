@@ -43,6 +43,11 @@ class VerifyingKey:
     jwk: Jwk
     native: Any = field(default=None, repr=False)
     """The library's key object, made at first use by keys.jose."""
+    proven: dict[bytes, dict[str, Any]] | None = field(default=None, repr=False)
+    """Claims by SHA-256 of tokens whose signature this key has verified; None for keys that remember nothing.
+
+    That a signature fits is true for ever, and is forgotten with the key; all else is checked each time.
+    """
 
     @classmethod
     def of(cls, jwk: Jwk) -> VerifyingKey:

@@ -167,6 +167,8 @@ class Ring:
             self._keys = keys
             self._active = {i.alg: SigningKey(i.kid, i.alg, self._private[i.kid]) for i in signing if i.state == ACTIVE}
             self._verifying = {info.kid: VerifyingKey.of(self._jwk(info)) for info in signing}
+            for one in self._verifying.values():
+                one.proven = {}
             self._decrypting = {i.kid: DecryptingKey(i.kid, i.alg, self._private[i.kid]) for i in decrypting}
             self._receiving = {info.alg: self._decrypting[info.kid] for info in decrypting if info.state == ACTIVE}
             order = {ACTIVE: 0, ANNOUNCED: 1, RETIRING: 2}

@@ -56,7 +56,7 @@ def opened(client: Client, form: Mapping[str, str], *, ring: Ring, issuer: str, 
     # With `sub` it could be shown as a client's assertion; client_id is what binds it to its sender.
     if claims.get("client_id") != client.client_id or form.get("client_id", client.client_id) != client.client_id:
         raise _invalid()
-    if claims.get("iss") not in (None, client.client_id) or "sub" in claims:
+    if claims.get("iss") not in (None, client.client_id) or {"sub", "request", "request_uri"} & set(claims):
         raise _invalid()
     return parameters(claims)
 

@@ -96,3 +96,17 @@ def live(connection: Connection, claims: VerifiedClaims) -> LiveToken:
     if not is_live or client is None or not client.active:
         raise InvalidToken("ended")
     return LiveToken(claims, grants.find_family(connection, family_id) if family_id is not None else None)
+
+
+def is_answered(connection: Connection, claims: VerifiedClaims) -> bool:
+    """As `live`, for who needs no more than yes or no."""
+    try:
+        live(connection, claims)
+    except InvalidToken:
+        return False
+    return True
+
+
+def is_live(connection: Connection, claims: VerifiedClaims) -> bool:
+    """Neither revoked nor of an ended family; whether its client is active is the caller's to know."""
+    return grants.is_live(connection, claims["jti"])[0]

@@ -148,13 +148,19 @@ class TestSignedRequests:
             ask(server, logged_in, signer, given)
             assert (logged_in.arrived, logged_in.status) == ("", 400)
 
-    @pytest.mark.parametrize("name", ["request", "request_uri", "registration"])
+    @pytest.mark.parametrize("name", ["request", "request_uri"])
     def test_no_request_stands_inside_a_request(
         self, server: Server, logged_in: Stopping, signer: Client, name: str
     ) -> None:
+        """RFC 9101 section 4: such a request object is not valid, and proves no address."""
         ask(server, logged_in, signer, request_object(server, signer, **{name: "x"}))
 
-        assert answer_of(logged_in)["error"] == f"{name}_not_supported"
+        assert (logged_in.arrived, logged_in.status) == ("", 400)
+
+    def test_no_registration_stands_inside_a_request(self, server: Server, logged_in: Stopping, signer: Client) -> None:
+        ask(server, logged_in, signer, request_object(server, signer, registration="x"))
+
+        assert answer_of(logged_in)["error"] == "registration_not_supported"
 
     def test_fapi_pushes_signed_requests_that_are_short_lived(self, server: Server) -> None:
         client = server.clients["fapi2"]

@@ -1,51 +1,50 @@
-// openid-client logs a citizen in: the standards alone, no knowledge of Regie but the login form's field names.
+// npm openid-client (certified by the OpenID Foundation) behind the verbs that flows.mjs speaks.
 import * as oidc from "openid-client";
+import { signingKey } from "./keys.mjs";
 
-const { issuer, client_id, client_secret, redirect_uri, username, password, code } = JSON.parse(process.argv[2]);
-const config = await oidc.discovery(new URL(issuer), client_id, client_secret, oidc.ClientSecretBasic(client_secret), {
-  execute: [oidc.allowInsecureRequests],
-});
-const verifier = oidc.randomPKCECodeVerifier();
-const [nonce, state] = [oidc.randomNonce(), oidc.randomState()];
-let address = oidc.buildAuthorizationUrl(config, {
-  redirect_uri, scope: "openid birthdate", nonce, state,
-  code_challenge: await oidc.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
-});
+const AUTH = {
+  client_secret_basic: ({ client_secret }) => oidc.ClientSecretBasic(client_secret),
+  client_secret_post: ({ client_secret }) => oidc.ClientSecretPost(client_secret),
+  private_key_jwt: (_, key) => oidc.PrivateKeyJwt(key),
+};
 
-const jar = new Map();
-async function visit(url, form) {
-  for (let hop = 0; hop < 12; hop += 1) {
-    if (String(url).startsWith(redirect_uri)) return { url: new URL(url), html: "" };
-    const response = await fetch(url, {
-      method: form ? "POST" : "GET", body: form && new URLSearchParams(form), redirect: "manual",
-      headers: { cookie: [...jar].map(([name, value]) => `${name}=${value}`).join("; ") },
+export class Party {
+  static async connect(given) {
+    const party = new Party();
+    party.key = given.key && (await signingKey(given.key));
+    const metadata = { client_id: given.client_id, client_secret: given.client_secret, ...given.metadata };
+    const auth = AUTH[given.auth](given, party.key);
+    party.config = await oidc.discovery(new URL(given.issuer), given.client_id, metadata, auth, {
+      execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks, ...(given.jarm ? [oidc.useJwtResponseMode] : [])],
     });
-    for (const one of response.headers.getSetCookie()) {
-      const [name, ...value] = one.split(";")[0].split("=");
-      jar.set(name, value.join("="));
-    }
-    if (response.status !== 302 && response.status !== 303) return { url: new URL(url), html: await response.text() };
-    url = new URL(response.headers.get("location"), url);
-    form = undefined;
+    party.bound = given.dpop ? { DPoP: oidc.getDPoPHandle(party.config, await oidc.randomDPoPKeyPair("ES256")) } : {};
+    party.given = given;
+    return party;
   }
-  throw new Error("too many redirects");
-}
-function hidden(html, action) {
-  const form = html.split(`action="${action}"`)[1].split("</form>")[0];
-  return Object.fromEntries([...form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map((m) => [m[1], m[2]]));
-}
 
-let page = await visit(address);
-page = await visit(`${issuer}/login/password`, { ...hidden(page.html, "/login/password"), username, password });
-page = await visit(`${issuer}/login/totp`, { ...hidden(page.html, "/login/totp"), code });
-if (page.url.pathname === "/ask") page = await visit(`${issuer}/ask`, { ...hidden(page.html, "/ask"), "birth-date": "allow" });
+  // The authorization address, and what to check when its answer comes.
+  async begin(parameters) {
+    const checks = { pkceCodeVerifier: oidc.randomPKCECodeVerifier(), expectedNonce: oidc.randomNonce(), expectedState: oidc.randomState() };
+    if (this.given.pkce === false) delete checks.pkceCodeVerifier;
+    const all = { ...parameters, nonce: checks.expectedNonce, state: checks.expectedState };
+    if (checks.pkceCodeVerifier) {
+      all.code_challenge = await oidc.calculatePKCECodeChallenge(checks.pkceCodeVerifier);
+      all.code_challenge_method = "S256";
+    }
+    let address = this.given.jar ? await oidc.buildAuthorizationUrlWithJAR(this.config, all, this.key) : oidc.buildAuthorizationUrl(this.config, all);
+    if (this.given.par) address = await oidc.buildAuthorizationUrlWithPAR(this.config, address.searchParams, this.bound);
+    return { address, checks: { ...checks, idTokenExpected: true } };
+  }
 
-const tokens = await oidc.authorizationCodeGrant(config, page.url, {
-  pkceCodeVerifier: verifier, expectedNonce: nonce, expectedState: state, idTokenExpected: true,
-});
-const { sub } = tokens.claims();
-const userinfo = await oidc.fetchUserInfo(config, tokens.access_token, sub);
-const introspected = await oidc.tokenIntrospection(config, tokens.access_token);
-await oidc.tokenRevocation(config, tokens.access_token);
-const revoked = await oidc.tokenIntrospection(config, tokens.access_token);
-console.log(JSON.stringify({ sub, birthdate: userinfo.birthdate, active: introspected.active, revoked: !revoked.active }));
+  async redeem(arrived, checks) {
+    const tokens = await oidc.authorizationCodeGrant(this.config, arrived, checks, undefined, this.bound);
+    return { ...tokens, claims: tokens.claims() };
+  }
+
+  refresh = (refreshToken) => oidc.refreshTokenGrant(this.config, refreshToken, undefined, this.bound);
+  userinfo = (accessToken, sub) => oidc.fetchUserInfo(this.config, accessToken, sub, this.bound);
+  introspect = (token) => oidc.tokenIntrospection(this.config, token);
+  revoke = (token) => oidc.tokenRevocation(this.config, token);
+  own = (scope) => oidc.clientCredentialsGrant(this.config, { scope }, this.bound);
+  logoutAddress = (parameters) => oidc.buildEndSessionUrl(this.config, parameters);
+}
