@@ -21,6 +21,7 @@ METADATA = {
     "client_name": "one",
 }
 GOOD = {
+    "client_id": "c",
     "response_type": "code",
     "scope": "openid",
     "code_challenge": "c" * 43,
