@@ -14,6 +14,7 @@ from idp.clients import Client
 from idp.clients.authenticate import authenticate
 from idp.clients.fetched import MissingKey
 from idp.errors import OAuthError
+from idp.extensions.bound import binding_for
 from idp.grants.authorization_code import AuthorizationCode
 from idp.grants.client_credentials import ClientCredentials
 from idp.grants.refresh_token import RefreshToken
@@ -53,8 +54,7 @@ class Server(AuthorizationServer):
             token_url=issuer + TOKEN_PATH,
             now=unit.now,
         )
-        if client.dpop_bound and unit.binding is None:
-            raise OAuthError("invalid_request", "This client's tokens are bound to a key: send a DPoP proof.")
+        unit.binding = binding_for(client, unit.binding, unit.presented.certificate)
         # Authlib fetches some grants' client from the request, others' from here.
         request.client = client
         return client

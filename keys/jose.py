@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -147,6 +148,18 @@ def _header(
     return header
 
 
+class _Registry(jws.JWSRegistry):
+    """Room for an RSA key in the header of a DPoP proof, where the library's own bound is 512 bytes."""
+
+    max_header_length = 4096
+
+
+@lru_cache
+def _registry(alg: str) -> jws.JWSRegistry:
+    """The one algorithm that was agreed on. `alg`: from the closed table."""
+    return _Registry(algorithms=[alg])
+
+
 def _check_signature(unverified_jwt: str, alg: str, key: VerifyingKey) -> dict[str, Any]:
     if key.native is None:
         members = {name: value for name, value in key.jwk.items() if name not in ("alg", "use", "kid", "key_ops")}
@@ -155,7 +168,7 @@ def _check_signature(unverified_jwt: str, alg: str, key: VerifyingKey) -> dict[s
         except (JoseError, ValueError) as error:
             raise InvalidToken("unusable key") from error
     try:
-        verified = jws.deserialize_compact(unverified_jwt, key.native, algorithms=[alg])
+        verified = jws.deserialize_compact(unverified_jwt, key.native, registry=_registry(alg))
     except (JoseError, ValueError) as error:
         raise InvalidToken("signature") from error
     return _object(verified.payload)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from base import dpop, i18n
+from base.settings import Settings
 from base.web import Cached
+from base.web.errors import form_of
 from idp.authenticators.levels import LEVELS
 from idp.authorization import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
+from idp.clients.certificates import offered
 from idp.context import Context
 from idp.endpoints import authorize, introspect, par, register, responses
 from idp.extensions import grant_management, rar
-from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
+from idp.profiles import ALGORITHMS_OF_SHA256, MTLS, PROFILES
 from idp.scopes import SCOPES
 from idp.server import GRANTS, TOKEN_PATH
 from idp.tokens.mint import GRANTS_API, USERINFO
@@ -25,7 +29,7 @@ JWKS, LOGOUT = "/oauth2/jwks", "/oauth2/logout"
 
 def documents(context: Context) -> dict[str, Cached]:
     """By path; the JWKS follows the ring."""
-    metadata = msgspec.json.encode(document(context.issuer))
+    metadata = msgspec.json.encode(document(context.settings))
     return {
         "/.well-known/openid-configuration": Cached(metadata),
         "/.well-known/oauth-authorization-server": Cached(metadata),
@@ -33,15 +37,37 @@ def documents(context: Context) -> dict[str, Cached]:
     }
 
 
-def document(issuer: str) -> dict[str, Any]:
-    methods = sorted({method for profile in PROFILES.values() for method in profile.auth_methods})
+def document(settings: Settings) -> dict[str, Any]:
+    issuer = settings.issuer
+    members = {**_always(issuer), **_authentication(settings)}
+    if settings.takes_certificates:
+        members["tls_client_certificate_bound_access_tokens"] = True
+    if settings.mtls_address:
+        members["mtls_endpoint_aliases"] = _aliases(members, issuer, settings.mtls_address)
+    return members
+
+
+def _aliases(members: Mapping[str, Any], issuer: str, mtls_address: str) -> dict[str, str]:
+    """Every endpoint that software calls, where it may show a certificate (RFC 8705 section 5)."""
+    paths = {name: value.removeprefix(issuer) for name, value in members.items() if name.endswith("_endpoint")}
+    return {name: mtls_address + path for name, path in paths.items() if form_of(path) != "page"}
+
+
+def _authentication(settings: Settings) -> dict[str, Any]:
+    """Without a way in for certificates, what needs one is not told."""
+    known = {method for profile in PROFILES.values() for method in profile.auth_methods}
+    methods = sorted(known - (set(MTLS) - offered(settings)))
     signing = sorted({alg for profile in PROFILES.values() for alg in profile.signing})
-    own = [claim for claims in CLAIMS.values() for claim in claims]
-    authentication = {
+    return {
         f"{endpoint}_endpoint_auth_{member}": value
         for endpoint in ("token", "introspection", "revocation")
         for member, value in (("methods_supported", methods), ("signing_alg_values_supported", signing))
     }
+
+
+def _always(issuer: str) -> dict[str, Any]:
+    signing = sorted({alg for profile in PROFILES.values() for alg in profile.signing})
+    own = [claim for claims in CLAIMS.values() for claim in claims]
     return {
         "issuer": issuer,
         "authorization_endpoint": issuer + authorize.PATH,
@@ -66,7 +92,6 @@ def document(issuer: str) -> dict[str, Any]:
         "grant_types_supported": [grant.GRANT_TYPE for grant in GRANTS],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": sorted(ALGORITHMS_OF_SHA256),
-        **authentication,
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": sorted(dpop.ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,

@@ -31,10 +31,10 @@ def routes(context: Context) -> list[Route]:
             return context.server.token(OAuth2Request("POST", url, request.headers, form, work))
 
         try:
-            proof = answers.proof_of(request, url, now)
+            proof = answers.proof_of(request, context.nonces, now)
             status, body = await context.write(unit)
         except OAuthError as error:
             return answers.refused(error)
-        return answers.json(status, body)
+        return answers.json(status, body, answers.next_nonce(context.nonces, proof, now))
 
     return [Route(TOKEN_PATH, token, methods=["POST"])]
