@@ -56,7 +56,7 @@ def is_shown(client: Client, shown: Shown | None, now: datetime) -> bool:
 
 def _is_of(jwk: Mapping[str, Any], certificate: Certificate) -> bool:
     """A key with a certificate of its own stands for that certificate alone (RFC 7517 section 4.7)."""
-    if not certificate.key or thumbprint(jwk) != certificate.key:
+    if jwk.get("use") == "enc" or not certificate.key or thumbprint(jwk) != certificate.key:
         return False
     x5c = jwk.get("x5c")
     return x5c is None or base64.b64decode(x5c[0]) == certificate.der

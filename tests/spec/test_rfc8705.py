@@ -13,6 +13,7 @@ from cryptography import x509
 
 from regie.commands.base import Refused
 from tests.fixtures.certificates import Authority, self_signed, subject
+from tests.fixtures.listener import Listener, answer, in_thread
 from tests.fixtures.mutual import CONSENT, DPOP, MTLS, PRIVATE_KEY_JWT, Mutual, Software
 
 if TYPE_CHECKING:
@@ -145,6 +146,31 @@ class TestSection2_2:  # Self-signed certificate mutual TLS
         client_id = self.register(mutual, {**old.jwk, "kid": "old"}, {**new.jwk, "kid": "new"})
 
         assert [ask(mutual, mutual.caller(one), client_id).status_code for one in (old, new)] == [200, 200]
+
+    def test_it_may_be_kept_at_an_address_and_is_looked_for_there_once_a_minute(self, mutual: Mutual) -> None:
+        """With `jwks_uri`: a new certificate is known at once, and strangers do not make us ask."""
+        old, new, stranger = (self_signed(NAME) for _ in range(3))
+        sets = {"now": [{**old.jwk, "kid": "old"}]}
+        listener = Listener(lambda _: answer({"keys": sets["now"]}))
+        with in_thread(listener):
+            members = {"token_endpoint_auth_method": SELF_SIGNED, "tls_client_certificate_bound_access_tokens": True}
+            client_id = mutual.add(jwks_uri=listener.url, **members, **OWN)["client_id"]
+            sets["now"].append({**new.jwk, "kid": "new"})
+            known = [ask(mutual, mutual.caller(one), client_id).status_code for one in (old, new, old)]
+            asked = listener.connections
+            refused = {ask(mutual, mutual.caller(stranger), client_id).json()["error"] for _ in range(3)}
+
+        assert known == [200, 200, 200]
+        assert refused == {"invalid_client"}
+        assert listener.connections == asked == 2
+
+    def test_an_encryption_key_is_no_certificates(self, mutual: Mutual) -> None:
+        own, sealing = self_signed(NAME), self_signed(NAME)
+        keys = [{**own.jwk, "kid": "own"}, {**sealing.jwk, "kid": "sealing", "use": "enc", "alg": "ECDH-ES"}]
+        client_id = self.register(mutual, *keys)
+
+        assert ask(mutual, mutual.caller(own), client_id).status_code == 200
+        assert ask(mutual, mutual.caller(sealing), client_id).json()["error"] == "invalid_client"
 
     def test_dates_count(self, mutual: Mutual) -> None:
         own = self_signed(NAME, days=(-9, -1))
