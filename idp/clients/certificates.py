@@ -17,8 +17,9 @@ from base.settings import Settings
 from idp.clients import Client
 from idp.clients.metadata import InvalidMetadata
 from idp.profiles import MTLS
+from keys.certificate_names import MEMBERS
 from keys.jwks import thumbprint
-from keys.x509 import MEMBERS, Certificate
+from keys.x509 import Certificate
 
 TLS_CLIENT_AUTH, SELF_SIGNED = MTLS
 

@@ -20,9 +20,9 @@ from idp.extensions import rar
 from idp.profiles import Profile
 from idp.scopes import SCOPES
 from keys.algorithms import CONTENT_ENCRYPTION, KEY_MANAGEMENT
+from keys.certificate_names import MEMBERS, prepared
 from keys.errors import InvalidCertificate, WeakKey
 from keys.jwks import check_set
-from keys.x509 import MEMBERS, prepared
 
 CODE, REFRESH, CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from idp.clients.metadata import InvalidMetadata, Metadata, Sent
 from idp.clients.rules import CIBA, CODE, DEVICE, REFRESH, RULES, Asked, text
 from idp.profiles import Profile
+from keys.certificate_names import MEMBERS
 from keys.jwks import EncryptionKey, VerifyingKey, check_set, encryption_keys
-from keys.x509 import MEMBERS
 
 OF_A_CITIZEN = (CODE, DEVICE, CIBA)
 """Grants in which a citizen logs in: what a refresh token can come from."""

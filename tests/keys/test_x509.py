@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys import x509
+from keys.certificate_names import MEMBERS, prepared
 from keys.errors import InvalidCertificate
 from keys.x509 import Anchors
 from tests.fixtures.certificates import Authority, self_signed, subject
@@ -74,13 +75,13 @@ class TestSubject:
     )
     def test_what_is_no_distinguished_name_is_refused(self, registered: str) -> None:
         with pytest.raises(InvalidCertificate):
-            x509.prepared("tls_client_auth_subject_dn", registered)
+            prepared("tls_client_auth_subject_dn", registered)
 
     @given(st.text(max_size=60))
     def test_any_text_is_a_name_or_refused(self, text: str) -> None:
-        for member in x509.MEMBERS:
+        for member in MEMBERS:
             try:
-                x509.prepared(member, text)
+                prepared(member, text)
             except InvalidCertificate:
                 continue
 
