@@ -1,11 +1,14 @@
-"""An agency's connection to Regie: client authentication, DPoP, tokens of its own, verified answers."""
+"""An agency's connection to Regie: client authentication, DPoP or mutual TLS, tokens of its own, verified answers."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -20,16 +23,42 @@ EARLY_S = 20
 
 @dataclass(slots=True)
 class Client:
-    """`key` (fapi2: private_key_jwt and DPoP) or `secret` (baseline: client_secret_basic)."""
+    """`key` (fapi2: private_key_jwt and DPoP), `secret` (baseline: client_secret_basic), or `certificate`.
+
+    `certificate`: a context that shows your certificate and trusts Regie's (fapi2: tls_client_auth or
+    self_signed_tls_client_auth, with tls_client_certificate_bound_access_tokens).
+    """
 
     issuer: str
     client_id: str
     key: Key | None = None
     secret: str = ""
+    certificate: ssl.SSLContext | None = None
     http: httpx2.AsyncClient = field(default_factory=lambda: httpx2.AsyncClient(timeout=TIMEOUT_S))
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
     _metadata: dict[str, Any] = field(default_factory=dict)
     _verifier: Verifier | None = None
+    _nonces: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.certificate is not None:
+            self.http = httpx2.AsyncClient(timeout=TIMEOUT_S, verify=self.certificate)
+
+    @property
+    def pushes(self) -> bool:
+        """Whether its profile is one in which requests are pushed."""
+        return self.key is not None or self.certificate is not None
+
+    async def endpoint(self, name: str) -> str:
+        """Where one of the provider's endpoints is for this client: with a certificate at its alias (RFC 8705 section 5)."""
+        metadata = await self.metadata()
+        aliases = metadata.get("mtls_endpoint_aliases", {}) if self.certificate is not None else {}
+        return str(aliases.get(name) or metadata[name])
+
+    async def registry(self) -> str:
+        """The address of the registry's API, where this client can show what its tokens are bound to."""
+        parts = urlsplit(await self.endpoint("token_endpoint"))
+        return f"{parts.scheme}://{parts.netloc}/consent/v1"
 
     async def metadata(self) -> dict[str, Any]:
         """The issuer's discovery document; its `issuer` must be the one we know (OpenID Connect Discovery section 4.3)."""
@@ -45,7 +74,9 @@ class Client:
             jwks_uri = (await self.metadata())["jwks_uri"]
 
             def fetch() -> dict[str, Any]:
-                keys: dict[str, Any] = httpx2.get(jwks_uri, timeout=TIMEOUT_S).raise_for_status().json()
+                trusted = self.certificate if self.certificate is not None else True
+                answer = httpx2.get(jwks_uri, timeout=TIMEOUT_S, verify=trusted)
+                keys: dict[str, Any] = answer.raise_for_status().json()
                 return keys
 
             self._verifier = Verifier(self.issuer, fetch)
@@ -58,26 +89,26 @@ class Client:
 
     async def post(self, endpoint: str, form: dict[str, str]) -> dict[str, Any]:
         """A form to one of the provider's endpoints, as this client. `endpoint`: its name in the metadata."""
-        url = (await self.metadata())[endpoint]
-        headers: dict[str, str] = {}
-        if self.key is not None:
-            assertion = self.key.assertion(self.client_id, self.issuer)
-            form = {
-                **form,
-                "client_id": self.client_id,
-                "client_assertion_type": ASSERTION_TYPE,
-                "client_assertion": assertion,
-            }
-            headers["dpop"] = self.key.proof("POST", url)
-        auth = httpx2.USE_CLIENT_DEFAULT if self.key is not None else httpx2.BasicAuth(self.client_id, self.secret)
-        try:
-            answer = await self.http.post(url, data=form, headers=headers, auth=auth)
-            body: dict[str, Any] = answer.json()
-        except (httpx2.HTTPError, ValueError) as error:
-            raise Unreachable(f"{endpoint} did not answer") from error
-        if answer.status_code >= 400:
-            raise Denied(str(body.get("error", answer.status_code)))
+        url = await self.endpoint(endpoint)
+        auth = httpx2.BasicAuth(self.client_id, self.secret) if self.secret else httpx2.USE_CLIENT_DEFAULT
+
+        async def send(headers: dict[str, str]) -> httpx2.Response:
+            return await self.http.post(url, data={**form, **self._credentials()}, headers=headers, auth=auth)
+
+        status, body = await self._proven("POST", url, None, send)
+        if status >= 400:
+            raise Denied(str(body.get("error", status)))
         return body
+
+    def _credentials(self) -> dict[str, str]:
+        """What a form says of the client; an assertion serves once."""
+        if self.key is None:
+            return {"client_id": self.client_id} if self.certificate is not None else {}
+        return {
+            "client_id": self.client_id,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": self.key.assertion(self.client_id, self.issuer),
+        }
 
     async def token(self, scope: str) -> str:
         """An access token of the agency's own, kept until shortly before it ends."""
@@ -93,15 +124,34 @@ class Client:
         self, method: str, url: str, token: str, body: dict[str, Any] | None = None
     ) -> tuple[int, dict[str, Any]]:
         """A protected resource, with the token in the way it is bound; status and JSON body."""
-        headers = {"authorization": f"Bearer {token}"}
-        if self.key is not None:
-            headers = {"authorization": f"DPoP {token}", "dpop": self.key.proof(method, url, token)}
-        try:
-            answer = await self.http.request(method, url, headers=headers, json=body)
-            content: dict[str, Any] = answer.json()
-        except (httpx2.HTTPError, ValueError) as error:
-            raise Unreachable(f"{url} did not answer") from error
-        return answer.status_code, content
+        scheme = "DPoP" if self.key is not None else "Bearer"
+
+        async def send(headers: dict[str, str]) -> httpx2.Response:
+            authorization = {"authorization": f"{scheme} {token}"}
+            return await self.http.request(method, url, headers=authorization | headers, json=body)
+
+        return await self._proven(method, url, token, send)
+
+    async def _proven(
+        self, method: str, url: str, token: str | None, send: Callable[[dict[str, str]], Awaitable[httpx2.Response]]
+    ) -> tuple[int, dict[str, Any]]:
+        """Send with a DPoP proof if there is a key; once more when the proof must carry a nonce (RFC 9449 section 8)."""
+        origin = urlsplit(url).netloc
+        for again in (False, True):
+            headers = {}
+            if self.key is not None:
+                headers["dpop"] = self.key.proof(method, url, token, self._nonces.get(origin))
+            try:
+                answer = await send(headers)
+                body: dict[str, Any] = answer.json()
+            except (httpx2.HTTPError, ValueError) as error:
+                raise Unreachable(f"{url} did not answer") from error
+            nonce = answer.headers.get("dpop-nonce")
+            if nonce is not None:
+                self._nonces[origin] = nonce
+            if again or nonce is None or answer.status_code < 400:
+                break
+        return answer.status_code, body
 
     async def _json(self, method: str, url: str) -> dict[str, Any]:
         try:

@@ -48,14 +48,16 @@ class Key:
         header = {"alg": "ES256", "kid": self.thumbprint}
         return jwt.encode(header, {**claims, "jti": secrets.token_urlsafe(16)}, self._key)
 
-    def proof(self, method: str, url: str, access_token: str | None = None) -> str:
-        """A DPoP proof for one request (RFC 9449 section 4.2)."""
+    def proof(self, method: str, url: str, access_token: str | None = None, nonce: str | None = None) -> str:
+        """A DPoP proof for one request (RFC 9449 section 4.2). `nonce`: as the server gave it."""
         public = {
             name: value for name, value in self._key.as_dict(private=False).items() if name in ("kty", "crv", "x", "y")
         }
         claims: dict[str, Any] = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": url, "iat": int(time.time())}
         if access_token is not None:
             claims["ath"] = _b64(hashlib.sha256(access_token.encode()).digest())
+        if nonce is not None:
+            claims["nonce"] = nonce
         return jwt.encode({"alg": "ES256", "typ": "dpop+jwt", "jwk": public}, claims, self._key)
 
 

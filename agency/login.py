@@ -60,7 +60,7 @@ async def begin(
     address: str = prepare_grant_uri(
         metadata["authorization_endpoint"], client.client_id, "code", redirect_uri, scope, state, **parameters
     )
-    if client.key is not None:
+    if client.pushes:
         form = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         pushed = await client.post("pushed_authorization_request_endpoint", form)
         query = urlencode({"client_id": client.client_id, "request_uri": pushed["request_uri"]})
@@ -107,7 +107,7 @@ async def finish(client: Client, session: MutableMapping[str, Any], query: dict[
 
 async def userinfo(client: Client, citizen: Citizen) -> dict[str, Any]:
     """What the citizen lets this agency know. Each call is a use that the citizen sees."""
-    url = (await client.metadata())["userinfo_endpoint"]
+    url = await client.endpoint("userinfo_endpoint")
     status, body = await client.call("GET", url, citizen.access_token)
     if status != 200 or body.get("sub") != citizen.sub:
         raise LoginFailed("userinfo")

@@ -23,7 +23,7 @@ async def check(client: Client, *, sub: str, purpose: str, data: list[str]) -> d
     """The registry's decision now: `decision`, `reason`, `items`, `revision`. It releases nothing."""
     token = await client.token("consent:check")
     asked = {"sub": sub, "purpose": purpose, "data": data}
-    status, body = await client.call("POST", f"{client.issuer}/consent/v1/checks", token, asked)
+    status, body = await client.call("POST", f"{await client.registry()}/checks", token, asked)
     if status != 200:
         raise Unreachable(f"check answered {status}")
     return body
@@ -33,7 +33,7 @@ async def ask(client: Client, *, sub: str, purpose: str, data: list[str], source
     """A permit. Denied with the registry's reason; the citizen sees the attempt too."""
     token = await client.token("consent:permit")
     asked = {"sub": sub, "purpose": purpose, "data": data, "source": source}
-    status, body = await client.call("POST", f"{client.issuer}/consent/v1/permits", token, asked)
+    status, body = await client.call("POST", f"{await client.registry()}/permits", token, asked)
     if status == 403 and "reason" in body:
         raise Denied(body["reason"])
     if status != 201:
@@ -65,7 +65,7 @@ async def redeem(client: Client, permit: str, *, source: str) -> dict[str, Any]:
     claims = await client.verify(permit, typ=TYP, audience=source, leeway_s=0)
     token = await client.token("consent:redeem")
     status, body = await client.call(
-        "POST", f"{client.issuer}/consent/v1/permits/redemptions", token, {"permit": permit}
+        "POST", f"{await client.registry()}/permits/redemptions", token, {"permit": permit}
     )
     if status in (403, 409):
         raise Denied(str(body.get("reason", status)))

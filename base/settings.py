@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         "127.0.0.1",
         "The address that the server listens on.",
         unit="IP address",
-        danger="TLS ends at a proxy before it: listen where only the proxy reaches.",
+        danger="Unless tls_certificate is set TLS ends at a proxy before it: listen where only the proxy reaches.",
         example="127.0.0.1",
     )
     port: int = _setting(8000, "The port that the server listens on.", unit="TCP port", danger="none", example="8000")
@@ -83,9 +83,62 @@ class Settings(BaseSettings):
         danger="Lost: every key and all personal data are lost. Kept beside the database: a stolen disk is readable.",
         example="(openssl rand -base64 32 | tr '+/' '-_')",
     )
+    tls_certificate: Path | None = _setting(
+        None,
+        "The server's certificate and the authorities above it. With it the server speaks TLS itself: at mtls_port, and "
+        "at port when the issuer is https. Without it TLS ends at a proxy.",
+        unit="PEM file",
+        danger="Restart when it is renewed.",
+        example="/etc/regie/tls.crt",
+    )
+    tls_key: Path | None = _setting(
+        None,
+        "The private key of tls_certificate.",
+        unit="PEM file",
+        danger="Whoever reads it can pretend to be this server.",
+        example="/etc/regie/tls.key",
+    )
+    tls_client_ca: Path | None = _setting(
+        None,
+        "The authorities whose word on a client's name is believed (tls_client_auth): roots and issuing authorities. "
+        "Certificates that clients registered themselves (self_signed_tls_client_auth) need none.",
+        unit="PEM file",
+        danger="Whoever has a certificate with an agency's name from one of these is that agency's software.",
+        example="/etc/regie/client-ca.pem",
+    )
+    mtls_port: int = _setting(
+        0,
+        "The port where clients may show a certificate, over TLS by this server; 0 means none. Apart from port, so that "
+        "no browser asks a citizen for a certificate. Needs tls_certificate and tls_key.",
+        unit="TCP port",
+        danger="none",
+        example="8443",
+    )
+    mtls_address: str = _setting(
+        "",
+        "The public address of the endpoints for clients with a certificate (mtls_endpoint_aliases). Empty: the issuer's "
+        "host at mtls_port. Set it also when a proxy forwards certificates (proxy_secret).",
+        unit="https URL without a trailing slash",
+        danger="No page is served there: give it a name or port of its own.",
+        example="https://mtls.regie.example.nl",
+    )
+    proxy_secret: SecretStr | None = _setting(
+        None,
+        "What a listed proxy sends as Regie-Proxy-Secret so that its Client-Cert header (RFC 9440) is believed.",
+        unit="text, at least 32 characters",
+        danger="Whoever has it and sits in trusted_proxies can pretend to be any client with a certificate.",
+        example="(openssl rand -hex 32)",
+    )
+    dpop_nonce_required: bool = _setting(
+        False,
+        "DPoP proofs must carry a nonce of ours (RFC 9449). One that is carried is always checked.",
+        unit="true or false",
+        danger="Costs a client one more request every few minutes; software that knows no nonces fails.",
+        example="true",
+    )
     trusted_proxies: list[IPv4Network | IPv6Network] = _setting(
         [],
-        "Proxies whose X-Forwarded-For is believed.",
+        "Proxies whose X-Forwarded-For is believed; with proxy_secret their Client-Cert too.",
         unit="JSON list of networks",
         danger="Whoever is listed can pretend to be any caller.",
         example='["10.0.0.5/32"]',
@@ -180,6 +233,10 @@ class Settings(BaseSettings):
     def model_post_init(self, _context: object) -> None:
         if self.development and not self.issuer:
             self.issuer = f"http://localhost:{self.port}"
+        if self.mtls_port and not self.mtls_address:
+            host = urlsplit(self.issuer).netloc.rpartition("@")[2]
+            name = host.rpartition(":")[0] if urlsplit(self.issuer).port is not None else host
+            self.mtls_address = f"https://{name}:{self.mtls_port}"
 
     def check(self) -> None:
         """UnsafeSettings when we should not start like this."""
@@ -212,7 +269,49 @@ class Settings(BaseSettings):
             raise UnsafeSettings("REGIE_DATABASE_URL must begin with postgresql+psycopg:// (empty means SQLite).")
         if self.outbound_ca is not None and not self.outbound_ca.is_file():
             raise UnsafeSettings("REGIE_OUTBOUND_CA must be a PEM file that the server's user can read.")
+        self._check_tls()
         self._check_lifetimes()
+
+    def _check_tls(self) -> None:
+        secret = self.proxy_secret.get_secret_value() if self.proxy_secret is not None else None
+        parts = urlsplit(self.mtls_address)
+        bare = parts.scheme == "https" and parts.hostname and not (parts.path or parts.query or parts.fragment)
+        files = {name: getattr(self, name) for name in ("tls_certificate", "tls_key", "tls_client_ca")}
+        missing = [name.upper() for name, path in files.items() if path is not None and not path.is_file()]
+        rules = (
+            (
+                (self.tls_certificate is None) != (self.tls_key is None),
+                "REGIE_TLS_CERTIFICATE and REGIE_TLS_KEY go together: set both or none.",
+            ),
+            (
+                self.mtls_port and self.tls_certificate is None,
+                "REGIE_MTLS_PORT needs REGIE_TLS_CERTIFICATE and REGIE_TLS_KEY.",
+            ),
+            (
+                self.mtls_port == self.port,
+                "REGIE_MTLS_PORT must be another port than REGIE_PORT: browsers come to that one.",
+            ),
+            (
+                secret is not None and not self.trusted_proxies,
+                "REGIE_PROXY_SECRET needs REGIE_TRUSTED_PROXIES: it is believed from there alone.",
+            ),
+            (
+                secret is not None and len(secret) < 32,
+                "REGIE_PROXY_SECRET must have at least 32 characters (openssl rand -hex 32).",
+            ),
+            (
+                not self.takes_certificates and (self.mtls_address or self.tls_client_ca is not None),
+                "REGIE_MTLS_ADDRESS and REGIE_TLS_CLIENT_CA need REGIE_MTLS_PORT, or REGIE_PROXY_SECRET: no certificate comes in.",
+            ),
+            (
+                self.mtls_address and (not bare or self.mtls_address == self.issuer),
+                "REGIE_MTLS_ADDRESS must be a bare https address, and another than REGIE_ISSUER.",
+            ),
+            (missing, f"REGIE_{(missing or [''])[0]} must name a file that exists."),
+        )
+        for broken, sentence in rules:
+            if broken:
+                raise UnsafeSettings(sentence)
 
     def _check_lifetimes(self) -> None:
         bounds = {"code_s": 60, "par_s": 599, "refresh_idle_s": 21_600, "refresh_total_s": 86_400}
@@ -222,6 +321,16 @@ class Settings(BaseSettings):
         for name, most in bounds.items():
             if not 0 < getattr(self, name) <= most:
                 raise UnsafeSettings(f"REGIE_{name.upper()} must be between 1 and {most} seconds.")
+
+    @property
+    def takes_certificates(self) -> bool:
+        """Whether a client can show a certificate here: to us, or to a proxy that is believed."""
+        return bool(self.mtls_port) or self.proxy_secret is not None
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether `port` is TLS by this server."""
+        return self.tls_certificate is not None and self.issuer.startswith("https://")
 
     @property
     def is_sqlite(self) -> bool:

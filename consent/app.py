@@ -28,7 +28,7 @@ class Consent:
         self.clock = clock
         self.ring = ring
         self.registry = Registry(database, ring, settings, clock)
-        self.callers = Callers(ring, database, settings.issuer, clock)
+        self.callers = Callers(ring, database, settings, clock)
 
     def routes(self, renderer: Renderer, citizens: CitizenSessions) -> list[BaseRoute]:
         """The API and the citizen's pages. `citizens`: who is logged in, as the provider knows."""
@@ -44,7 +44,11 @@ class Consent:
 
     def documents(self) -> dict[str, Cached]:
         version = [(b"api-version", API_VERSION.encode())]
-        return {"/consent/v1/openapi.json": Cached(openapi.document(self.settings.issuer), extra=version)}
+        return {
+            "/consent/v1/openapi.json": Cached(
+                openapi.document(self.settings.issuer, self.settings.mtls_address), extra=version
+            )
+        }
 
     def worker(self, handlers: Mapping[str, Handler]) -> Worker:
         """Delivers the registry's events; `handlers` by kind: consent.given, consent.refused, consent.withdrawn."""

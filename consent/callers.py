@@ -1,4 +1,4 @@
-"""Which agency is calling: an access token of ours, for this API, with the right scope (RFC 9068, RFC 9449).
+"""Which agency is calling: an access token of ours, for this API, with the right scope (RFC 9068, RFC 9449, RFC 8705).
 
 A verified signature is remembered until the token expires; the verdict on what the caller may do never is.
 """
@@ -11,13 +11,16 @@ from hashlib import sha256
 
 from starlette.requests import Request
 
-from base import dpop
+from base import certificates, dpop
+from base.binding import X5T, Binding, binding_of, scheme_of
 from base.clock import Clock
 from base.database import Connection, Database
+from base.dpop import Proof
 from base.problems import Problem
 from base.replay import claim_once
+from base.settings import Settings
+from base.web import called
 from keys import jose
-from keys.digest import same
 from keys.errors import InvalidToken
 from keys.ring import Ring
 
@@ -34,16 +37,17 @@ class Caller:
     agency: str
     client_id: str
     scope: frozenset[str]
-    jkt: str | None
+    binding: Binding | None
     kid: str
     exp: float
 
 
 class Callers:
-    def __init__(self, ring: Ring, database: Database, issuer: str, clock: Clock) -> None:
+    def __init__(self, ring: Ring, database: Database, settings: Settings, clock: Clock) -> None:
         self._ring = ring
         self._database = database
-        self._issuer = issuer
+        self._issuer = settings.issuer
+        self._nonces = dpop.Nonces(ring.pseudonyms.mac, required=settings.dpop_nonce_required)
         self._clock = clock
         self._known: dict[bytes, Caller] = {}
 
@@ -78,15 +82,16 @@ class Callers:
         )
         if not isinstance(claims.get("agency"), str):
             raise InvalidToken("a token of no agency")
-        bound = claims.get("cnf", {})
-        if bound and set(bound) != {"jkt"}:
-            # Bound to something that we cannot check here (a certificate): then it is nobody's.
-            raise InvalidToken("bound to another proof")
+        try:
+            binding = binding_of(claims.get("cnf"))
+        except ValueError as error:
+            # Bound to something that we cannot check here: then it is nobody's.
+            raise InvalidToken("bound to another proof") from error
         caller = Caller(
             claims["agency"],
             str(claims.get("client_id")),
             frozenset(str(claims.get("scope", "")).split()),
-            bound.get("jkt"),
+            binding,
             claims.header["kid"],
             float(claims["exp"]),
         )
@@ -96,27 +101,47 @@ class Callers:
         return caller
 
     async def _check_binding(self, request: Request, scheme: str, token: str, caller: Caller, now: datetime) -> None:
-        """A bound token needs its proof, once; a bound token as Bearer is refused, and the reverse (RFC 9449 section 7)."""
-        if caller.jkt is None:
-            if scheme != "bearer":
+        """A bound token needs what it is bound to, in the scheme that goes with it (RFC 9449 section 7, RFC 8705 section 3)."""
+        binding = caller.binding
+        wanted = scheme_of(binding)
+        if scheme != wanted.lower():
+            raise _unauthorised("invalid_token", wanted)
+        if binding is None:
+            return
+        if binding.method == X5T:
+            shown = certificates.shown(request.scope)
+            if shown is None or not binding.is_held(jkt=None, x5t=shown.certificate.thumbprint):
                 raise _unauthorised("invalid_token")
             return
-        proofs = request.headers.getlist("dpop")
-        if scheme != "dpop" or len(proofs) != 1:
-            raise _unauthorised("invalid_token", "DPoP")
-        try:
-            url = self._issuer + request.url.path
-            proof = dpop.verify(proofs[0], method=request.method, url=url, now=now, access_token=token)
-        except dpop.InvalidProof:
-            raise _unauthorised("invalid_dpop_proof", "DPoP") from None
+        proof = self._proof(request, token, now)
 
         def claim(connection: Connection) -> bool:
             return claim_once(connection, "dpop", proof.jti_digest, expires_at=proof.expires_at, now=now)
 
-        if not same(proof.jkt, caller.jkt) or not await self._database.write(claim):
+        if not binding.is_held(jkt=proof.jkt, x5t=None) or not await self._database.write(claim):
             raise _unauthorised("invalid_dpop_proof", "DPoP")
 
+    def _proof(self, request: Request, token: str, now: datetime) -> Proof:
+        proofs = request.headers.getlist("dpop")
+        if len(proofs) != 1:
+            raise _unauthorised("invalid_token", "DPoP")
+        try:
+            return dpop.verify(
+                proofs[0],
+                method=request.method,
+                url=called(request),
+                nonces=self._nonces,
+                now=now,
+                access_token=token,
+            )
+        except dpop.UseNonce as error:
+            raise _unauthorised("use_dpop_nonce", "DPoP", nonce=error.nonce) from None
+        except dpop.InvalidProof:
+            raise _unauthorised("invalid_dpop_proof", "DPoP") from None
 
-def _unauthorised(error: str, scheme: str = "Bearer") -> Problem:
-    challenge = scheme + (f' error="{error}"' if error else "")
-    return Problem(401, "A valid access token for this API is needed.", headers={"www-authenticate": challenge})
+
+def _unauthorised(error: str, scheme: str = "Bearer", *, nonce: str = "") -> Problem:
+    headers = {"www-authenticate": scheme + (f' error="{error}"' if error else "")}
+    if nonce:
+        headers["dpop-nonce"] = nonce
+    return Problem(401, "A valid access token for this API is needed.", headers=headers)

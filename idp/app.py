@@ -12,6 +12,7 @@ from base.clock import Clock
 from base.cookies import Cookies
 from base.database import Connection, Database
 from base.database.cleaning import Cleaner
+from base.dpop import Nonces
 from base.fetch import Fetch
 from base.limits import Slots
 from base.outbox import Handler, Worker
@@ -68,6 +69,7 @@ class Provider:
             RelyingParty.of(settings.issuer),
             fetch,
             Fetched(database, fetch, clock),
+            Nonces(ring.pseudonyms.mac, required=settings.dpop_nonce_required),
         )
 
     def routes(self) -> list[BaseRoute]:

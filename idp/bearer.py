@@ -1,10 +1,12 @@
-"""Access tokens at the provider's own resources: from the header alone, bound ones with their proof (RFC 6750, RFC 9449)."""
+"""Access tokens at the provider's own resources: bound ones with what they are bound to (RFC 6750, RFC 8705, RFC 9449)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from base.binding import binding_of, scheme_of
+from base.certificates import Shown
 from base.database import Connection
 from base.dpop import Proof
 from idp.citizens.importing import person_of
@@ -24,12 +26,17 @@ def invalid_token(scheme: str = "Bearer") -> OAuthError:
     return OAuthError("invalid_token", "The access token is not valid.", status=401, challenge=challenge)
 
 
-def check_scheme(claims: VerifiedClaims, scheme: str, proof: Proof | None) -> None:
-    """A bound token as Bearer is refused, and the reverse (RFC 9449 section 7.2)."""
-    jkt = claims.get("cnf", {}).get("jkt")
-    wanted = "dpop" if jkt is not None else "bearer"
-    if scheme.lower() != wanted or (jkt is not None and (proof is None or proof.jkt != jkt)):
-        raise invalid_token("DPoP" if jkt is not None else "Bearer")
+def check_binding(claims: VerifiedClaims, scheme: str, proof: Proof | None, certificate: Shown | None) -> None:
+    """OAuthError for a bound token without what it is bound to (RFC 8705 section 3), or in another scheme.
+
+    RFC 9449 section 7.2: a bound token as Bearer is refused, and the reverse.
+    """
+    binding = binding_of(claims.get("cnf"))
+    jkt = proof.jkt if proof is not None else None
+    x5t = certificate.certificate.thumbprint if certificate is not None else None
+    wanted = scheme_of(binding)
+    if scheme.lower() != wanted.lower() or (binding is not None and not binding.is_held(jkt=jkt, x5t=x5t)):
+        raise invalid_token(wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +114,4 @@ def introspect(
         "authorization_details",
     )
     told = {name: claims[name] for name in names if name in claims}
-    return {"active": True, **told, "token_type": "DPoP" if "cnf" in claims else "Bearer"}
+    return {"active": True, **told, "token_type": scheme_of(binding_of(claims.get("cnf")))}

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from base.clock import Clock
 from base.cookies import Cookies
 from base.database import Connection, Database
+from base.dpop import Nonces
 from base.fetch import Fetch
 from base.ids import digest, secret
 from base.limits import Slots
@@ -50,6 +51,7 @@ class Context:
     party: RelyingParty
     fetch: Fetch
     fetched: Fetched
+    nonces: Nonces
 
     @property
     def issuer(self) -> str:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class OAuthError(Exception):
-    """`error`: the code on the wire. `description`: public. `status`: at endpoints that answer JSON."""
+    """`error`: the code on the wire. `description`: public. `status`, `headers`: at endpoints that answer JSON."""
 
-    def __init__(self, error: str, description: str = "", *, status: int = 400, challenge: str = "") -> None:
+    def __init__(
+        self,
+        error: str,
+        description: str = "",
+        *,
+        status: int = 400,
+        challenge: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(error)
         self.error = error
         self.description = description
         self.status = status
         self.challenge = challenge
+        self.headers = dict(headers or {})
 
 
 class UnverifiedRequest(OAuthError):

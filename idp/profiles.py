@@ -10,21 +10,24 @@ ALGORITHMS_OF_SHA256 = frozenset({ES256, PS256, RS256})
 PUBLIC = "none"
 """The method of software that can keep no secret (RFC 6749 section 2.1): an app, a page's script. It is known by its
 redirect_uri and PKCE, and by a key if it has one (DPoP); nothing that rests on who the client is goes to it."""
+MTLS = ("tls_client_auth", "self_signed_tls_client_auth")
+"""Client authentication with a certificate (RFC 8705 section 2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """How strict we are with a client.
 
-    `signing`: what a client's assertions and requests may be signed with. `response_signing`: what we may sign
-    for it with, of ALGORITHMS_OF_SHA256. `token_url_audience`: the token endpoint's exact URL
-    is accepted as an assertion's audience, at the token endpoint alone. `credentials_by_software`: a client for
-    client_credentials may be registered by software (RFC 7591), not by operators alone.
+    `binding_required`: no bearer tokens, ever: bound to a DPoP key or to a certificate. `signing`: what a client's
+    assertions and requests may be signed with. `response_signing`: what we may sign for it with, of
+    ALGORITHMS_OF_SHA256. `token_url_audience`: the token endpoint's exact URL is accepted as an assertion's audience, at
+    the token endpoint alone. `credentials_by_software`: a client for client_credentials may be registered by software
+    (RFC 7591), not by operators alone.
     """
 
     name: str
     par_required: bool
-    dpop_required: bool
+    binding_required: bool
     auth_methods: frozenset[str]
     signing: frozenset[str]
     response_signing: frozenset[str]
@@ -45,8 +48,8 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "fapi2",
             par_required=True,
-            dpop_required=True,
-            auth_methods=frozenset({"private_key_jwt"}),
+            binding_required=True,
+            auth_methods=frozenset({"private_key_jwt", *MTLS}),
             signing=frozenset({ES256, PS256, EDDSA, "Ed25519"}),
             response_signing=frozenset({ES256, PS256}),
             id_token_alg=ES256,
@@ -62,8 +65,8 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "nlgov",
             par_required=False,
-            dpop_required=False,
-            auth_methods=frozenset({"private_key_jwt"}),
+            binding_required=False,
+            auth_methods=frozenset({"private_key_jwt", *MTLS}),
             signing=frozenset({PS256, RS256, ES256}),
             response_signing=ALGORITHMS_OF_SHA256,
             id_token_alg=PS256,
@@ -79,7 +82,7 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "baseline",
             par_required=False,
-            dpop_required=False,
+            binding_required=False,
             auth_methods=frozenset({"client_secret_basic", "client_secret_post", "private_key_jwt", PUBLIC}),
             signing=frozenset({ES256, PS256, RS256, EDDSA, "Ed25519"}),
             response_signing=ALGORITHMS_OF_SHA256,
@@ -96,7 +99,7 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "certification",
             par_required=False,
-            dpop_required=False,
+            binding_required=False,
             auth_methods=frozenset({"client_secret_basic", "client_secret_post", "private_key_jwt"}),
             signing=frozenset({ES256, PS256, RS256}),
             response_signing=ALGORITHMS_OF_SHA256,

@@ -14,6 +14,7 @@ from idp.clients import Client
 from idp.clients.authenticate import authenticate
 from idp.clients.fetched import MissingKey
 from idp.errors import OAuthError
+from idp.extensions.bound import binding_for
 from idp.grants.authorization_code import AuthorizationCode
 from idp.grants.ciba import Ciba
 from idp.grants.client_credentials import ClientCredentials
@@ -66,8 +67,7 @@ class Server(AuthorizationServer):
             now=unit.now,
             public=True,
         )
-        if client.dpop_bound and unit.binding is None:
-            raise OAuthError("invalid_request", "This client's tokens are bound to a key: send a DPoP proof.")
+        unit.binding = binding_for(client, unit.binding, unit.presented.certificate)
         # Authlib fetches some grants' client from the request, others' from here.
         request.client = client
         return client

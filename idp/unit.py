@@ -31,7 +31,7 @@ class Asks:
 
 @dataclass(slots=True)
 class Unit:
-    """`binding`: what the tokens will be bound to: the key whose DPoP proof came with the request, if one did."""
+    """`binding`: the key whose DPoP proof came with the request; once the client is known, what its tokens will be bound to."""
 
     connection: Connection
     settings: Settings

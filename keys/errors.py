@@ -17,5 +17,9 @@ class WeakKey(KeysError):
     """A key or key set that we do not register or use; the message says which rule it breaks."""
 
 
+class InvalidCertificate(KeysError):
+    """A certificate, or a name in one, that is not what it must be; the message says which rule it breaks."""
+
+
 class Unsealable(KeysError):
     """Sealed bytes that do not open here: altered, moved to another row, forgotten, or another key-encryption key."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -162,6 +163,18 @@ def _header(
     return header
 
 
+class _Registry(jws.JWSRegistry):
+    """Room for an RSA key in the header of a DPoP proof, where the library's own bound is 512 bytes."""
+
+    max_header_length = 4096
+
+
+@lru_cache
+def _registry(alg: str) -> jws.JWSRegistry:
+    """The one algorithm that was agreed on. `alg`: from the closed table."""
+    return _Registry(algorithms=[alg])
+
+
 def _check_signature(unverified_jwt: str, alg: str, key: VerifyingKey) -> dict[str, Any]:
     """The claims. A token of ours is shown many times: its signature is verified once (110 µs), then remembered."""
     if key.proven is None:
@@ -185,7 +198,7 @@ def _verify_signature(unverified_jwt: str, alg: str, key: VerifyingKey) -> dict[
         except (JoseError, ValueError) as error:
             raise InvalidToken("unusable key") from error
     try:
-        verified = jws.deserialize_compact(unverified_jwt, key.native, algorithms=[alg])
+        verified = jws.deserialize_compact(unverified_jwt, key.native, registry=_registry(alg))
     except (JoseError, ValueError) as error:
         raise InvalidToken("signature") from error
     return _object(verified.payload)

@@ -10,8 +10,12 @@ from typing import Any
 from base.database.migrating import is_newest
 from base.database.tables import outbox
 from base.settings import strangers
+from keys import x509
+from keys.errors import InvalidCertificate
 from regie.commands.base import Progress
 from regie.house import House
+
+RENEW_DAYS = 14
 
 
 def examine(house: House, _params: dict[str, Any], _progress: Progress) -> list[dict[str, Any]]:
@@ -28,9 +32,24 @@ def examine(house: House, _params: dict[str, Any], _progress: Progress) -> list[
         findings.append(_finding(f"{name} database", ok=current, detail=said))
         waiting, parked = database.read_now(outbox.waiting)
         findings.append(_finding(f"{name} outbox", ok=parked == 0, detail=f"{waiting} waiting, {parked} parked"))
+    findings += _certificate(house)
     kind = f"SQLite {sqlite3.sqlite_version}, one process" if house.settings.is_sqlite else "PostgreSQL"
     findings.append(_finding("storage", ok=True, detail=kind))
     return findings
+
+
+def _certificate(house: House) -> list[dict[str, Any]]:
+    """How long the server's own certificate lasts; it is read at each start."""
+    file = house.settings.tls_certificate
+    if file is None:
+        return []
+    try:
+        ends = x509.first(file.read_bytes()).not_after
+    except (InvalidCertificate, OSError):
+        return [_finding("TLS certificate", ok=False, detail="REGIE_TLS_CERTIFICATE cannot be read")]
+    left = (ends - house.clock.now()).days
+    said = f"until {ends:%Y-%m-%d}, {left} days" + ("" if left >= RENEW_DAYS else "; renew it and restart")
+    return [_finding("TLS certificate", ok=left >= RENEW_DAYS, detail=said)]
 
 
 def _finding(check: str, *, ok: bool, detail: str) -> dict[str, Any]:

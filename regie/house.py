@@ -28,6 +28,7 @@ from idp.app import Provider
 from keys.files import private_directory
 from keys.kek import load_kek
 from keys.ring import Ring
+from regie import listening
 
 HERE = Path(__file__).resolve().parent.parent
 TEMPLATES = (HERE / "idp" / "pages" / "templates", HERE / "consent" / "pages" / "templates")
@@ -74,7 +75,8 @@ class House:
         app.router.routes.extend(self.consent.routes(self.renderer, self.provider))
         app.router.routes.extend([Route("/health/live", self._live), Route("/health/ready", self._ready)])
         documents = {**self.provider.documents(), **self.consent.documents()}
-        return frame(app, self.settings, cached=documents, renderer=self.renderer)
+        self._frame = frame(app, self.settings, cached=documents, renderer=self.renderer, clock=self.clock)
+        return self._frame
 
     def close(self) -> None:
         """Finish what waits, then close."""
@@ -94,7 +96,8 @@ class House:
 
         server = await admin.serve(self) if self.settings.is_sqlite else None
         try:
-            yield
+            async with listening.mutual(self._frame, self.settings):
+                yield
         finally:
             if server is not None:
                 server.close()

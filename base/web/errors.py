@@ -41,7 +41,8 @@ _FORMS: tuple[tuple[str, str], ...] = (
     ("/oauth2/logout", "page"),
     ("/oauth2", "oauth"),
 )
-"""First match decides the form of an error (never anybody's rights); all else is for people."""
+"""First match decides the form of an error (never anybody's rights); all else is for people, and is not served at the
+mTLS address."""
 
 
 def request_id(request: Request) -> str:

@@ -1,11 +1,11 @@
 """The outermost guard, pure ASGI.
 
 In this order, for every HTTP request:
- 1. the headers are measured (16 KB), Host found: exactly one, and the issuer's, before anything is routed
-    (CVE-2026-48710); nothing of ours is ever built from it
+ 1. the headers are measured (16 KB), Host found: exactly one, and of an address of ours, before anything is routed
+    (CVE-2026-48710); nothing of ours is ever built from it (base.web.addresses)
  2. documents that are the same for everyone are answered at once
  3. address (8 KB) and its spelling: an encoded or doubled slash or a dot segment is nobody's (Keycloak CVE-2026-9800)
- 4. X-Forwarded-* and their like are taken away; only a listed proxy's word on the caller's address is believed
+ 4. X-Forwarded-*, Client-Cert and their like are taken away; only a listed proxy is believed (base.web.proxy)
  5. the body is counted while it is read, whatever Content-Length says; above the limit the answer is 413
  6. the response gets its request id and security headers; whatever breaks becomes a bare 500 in the right form
 """
@@ -15,10 +15,8 @@ from __future__ import annotations
 import re
 import secrets
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address, ip_network
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.applications import Starlette
@@ -26,13 +24,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from base.clock import Clock, SystemClock
 from base.forms import MAX_BODY, takes_json
 from base.problems import API_VERSION, Problem
 from base.web import dispatch
+from base.web.addresses import Addresses
 from base.web.cached import Cached, unchanged
 from base.web.dispatch import Endpoint
 from base.web.errors import REQUEST_ID, Refusals, install
 from base.web.headers import RawHeaders, security_headers
+from base.web.proxy import FORWARDED, Proxy
 
 if TYPE_CHECKING:
     from base.render import Renderer
@@ -44,7 +45,6 @@ MAX_URL = 8 * 1024
 
 _API = "/consent/v1"
 _ODD_PATH = re.compile(rb"//|%2f|%5c|\\|/\.\.?(/|;|$)|%2e|;|%00|%0d|%0a", re.IGNORECASE)
-_FORWARDED = (b"forwarded", b"x-forwarded-", b"x-real-ip", b"x-original-", b"x-rewrite-")
 
 log = structlog.get_logger("regie.web")
 
@@ -56,10 +56,12 @@ def frame(
     cached: Mapping[str, Cached] | None = None,
     renderer: Renderer | None = None,
     body_limit: int = MAX_BODY,
+    clock: Clock | None = None,
 ) -> Frame:
     """One application of routes, or of an application, with the guard around it.
 
-    `cached`: documents by path. With a `renderer`, its static files and its language switch are served too.
+    `cached`: documents by path. With a `renderer`, its static files and its language switch are served too. `clock`:
+    at whose time a forwarded certificate must be valid.
     """
     inner = Starlette(routes=list(app)) if isinstance(app, Sequence) else app
     documents, endpoints = dict(cached or {}), {}
@@ -70,7 +72,7 @@ def frame(
         endpoints = dispatch.table(inner.router.routes)
     if renderer is not None:
         documents.update(renderer.static_files)
-    return Frame(inner, settings, documents, endpoints, Refusals(renderer), body_limit)
+    return Frame(inner, settings, documents, endpoints, Refusals(renderer), body_limit, clock or SystemClock())
 
 
 class Frame:
@@ -82,14 +84,16 @@ class Frame:
         endpoints: dict[tuple[str, str], Endpoint],
         refusals: Refusals,
         body_limit: int,
+        clock: Clock,
     ) -> None:
         self.app = app
         self.cached = cached
         self.endpoints = endpoints
         self.refusals = refusals
         self.body_limit = body_limit
-        self.hosts = frozenset(_hosts(settings.issuer))
-        self.proxies = tuple(ip_network(str(proxy)) for proxy in settings.trusted_proxies)
+        self.addresses = Addresses(settings)
+        self.proxy = Proxy(settings)
+        self.clock = clock
         self.security = security_headers(development=settings.development)
         self.security_names = frozenset(name for name, _ in self.security)
 
@@ -109,9 +113,9 @@ class Frame:
                 hosts += 1
             elif name == b"if-none-match":
                 none_match = value
-            elif name.startswith(_FORWARDED):
+            elif name.startswith(FORWARDED):
                 forwarded = True
-        if hosts != 1 or host.lower() not in self.hosts:
+        if hosts != 1 or not self.addresses.enter(scope, host):
             await self._refuse(scope, receive, send, Problem(400, "This host is not served here."))
             return
 
@@ -120,11 +124,11 @@ class Frame:
             await self._document(document, none_match, scope, send)
             return
         problem = self._unacceptable(scope, size, known=document is not None)
+        if problem is None and forwarded:
+            problem = self.proxy.read(scope, self.clock.now())
         if problem is not None:
             await self._refuse(scope, receive, send, problem)
             return
-        if forwarded:
-            self._forwarded(scope)
         await self._run(scope, receive, send)
 
     async def _document(self, document: Cached, none_match: bytes, scope: Scope, send: Send) -> None:
@@ -143,7 +147,7 @@ class Frame:
         path = scope.get("raw_path") or scope["path"].encode()
         if len(path) + len(scope["query_string"]) > MAX_URL:
             return Problem(414)
-        if _ODD_PATH.search(path):
+        if _ODD_PATH.search(path) or not self.addresses.serves(scope):
             return Problem(404)
         if known:
             return Problem(405, headers={"allow": "GET, HEAD"})
@@ -153,27 +157,6 @@ class Frame:
             if name == b"accept" and scope["path"].startswith(_API) and not takes_json(value.decode("latin-1")):
                 return Problem(406, "This API answers in application/json.")
         return None
-
-    def _forwarded(self, scope: Scope) -> None:
-        """Believe a listed proxy on who called, last hop first; from all others these headers do not exist."""
-        client = scope.get("client")
-        if client and self._listed(client[0]):
-            hops = [
-                hop.strip()
-                for name, value in scope["headers"]
-                if name == b"x-forwarded-for"
-                for hop in value.decode("latin-1").split(",")
-            ]
-            caller = next((hop for hop in reversed(hops) if not self._listed(hop)), None)
-            if caller is not None and _is_address(caller):
-                scope["client"] = (caller, 0)
-        scope["headers"] = [header for header in scope["headers"] if not header[0].startswith(_FORWARDED)]
-
-    def _listed(self, address: str) -> bool:
-        if not self.proxies or not _is_address(address):
-            return False
-        parsed = ip_address(address)
-        return any(parsed in network for network in self.proxies)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(self, scope, receive, send)
@@ -253,26 +236,6 @@ class _Exchange:
             headers = list(message.get("headers", ()))
             message["headers"] = self._frame.finish(headers, self._scope[REQUEST_ID], is_api=is_api)
         await self._send(message)
-
-
-def _hosts(issuer: str) -> Iterable[bytes]:
-    """The Host values of the issuer: with and without the scheme's own port."""
-    parts = urlsplit(issuer)
-    name = parts.hostname or ""
-    if ":" in name:
-        name = f"[{name}]"
-    usual = 443 if parts.scheme == "https" else 80
-    if parts.port in (None, usual):
-        return (name.encode(), f"{name}:{usual}".encode())
-    return (f"{name}:{parts.port}".encode(),)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _log(error: Exception, identifier: str) -> None:

@@ -33,8 +33,8 @@ _SENTENCES = {
 }
 
 
-def document(issuer: str) -> bytes:
-    """The whole document, JSON."""
+def document(issuer: str, mtls_address: str = "") -> bytes:
+    """The whole document, JSON. `mtls_address`: where callers with certificate-bound tokens come, if there is one."""
     kinds = [shapes.ProblemAnswer]
     for *_, body, answers in _OPERATIONS:
         kinds += [kind for kind in (body, *answers.values()) if kind is not None]
@@ -52,7 +52,7 @@ def document(issuer: str) -> bytes:
                 "contact": {"name": "Regie", "url": issuer},
                 "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
             },
-            "servers": [{"url": f"{issuer}/consent/v1"}],
+            "servers": [{"url": f"{base}/consent/v1"} for base in (issuer, mtls_address) if base],
             "paths": paths,
             "components": {
                 "schemas": components,

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from idp.profiles import PUBLIC, Profile
+from base.binding import JKT, X5T
+from idp.profiles import MTLS, PUBLIC, Profile
 from keys.jwks import EncryptionKey, KeySource, check_set, encryption_keys, source
 
 OPERATOR, SOFTWARE = "operator", "software"
@@ -79,8 +80,16 @@ class Client:
         return self.profile.par_required or bool(self.metadata.get("require_pushed_authorization_requests"))
 
     @property
-    def dpop_bound(self) -> bool:
-        return self.profile.dpop_required or bool(self.metadata.get("dpop_bound_access_tokens"))
+    def bound_by(self) -> str | None:
+        """What its tokens must be bound to, JKT or X5T; None: to a key when it shows one."""
+        if self.metadata.get("tls_client_certificate_bound_access_tokens"):
+            return X5T
+        return JKT if self.profile.binding_required or self.metadata.get("dpop_bound_access_tokens") else None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it authenticates with a key of its own, and not with a secret that we know too."""
+        return self.auth_method in ("private_key_jwt", *MTLS)
 
     def key_source(self) -> KeySource:
         """Its own keys, and nobody else's."""

@@ -1,6 +1,6 @@
-"""Who is calling an endpoint of ours (RFC 6749 section 2.3, RFC 7523 section 3). One method a request, the registered one.
+"""Who is calling an endpoint of ours (RFC 6749 section 2.3, RFC 7523 section 3, RFC 8705 section 2).
 
-Whatever is wrong looks alike from outside, and takes about the same work.
+One method a request, the registered one. Whatever is wrong looks alike from outside, and takes about the same work.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote_plus
 
+from base.certificates import Shown
 from base.database import Connection
 from base.ids import digest, same
 from base.replay import claim_once
 from idp.clients import Client
-from idp.clients.fetched import require_key, require_keys
+from idp.clients.certificates import SELF_SIGNED, is_shown
+from idp.clients.fetched import require_certificate, require_key, require_keys
 from idp.errors import OAuthError, invalid_client
 from idp.store import clients
 from keys import jose
@@ -31,10 +33,11 @@ _NO_KEYS = source(())
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a caller shows of itself: its form and its Authorization header."""
+    """What a caller shows of itself: its form, its Authorization header and, over mutual TLS, its certificate."""
 
     form: Mapping[str, str]
     authorization: str | None
+    certificate: Shown | None = None
 
 
 def authenticate(
@@ -72,9 +75,27 @@ def _shown(
         if form.get("client_id", client_id) != client_id:
             raise invalid_client()
         return _by_secret(connection, client_id, given, "client_secret_basic")
+    if presented.certificate is not None and "client_secret" not in form:
+        client_id = form.get("client_id", "")
+        return _by_certificate(connection, client_id, presented.certificate, now, public=public)
     if public and "client_secret" not in form:
         return _by_name(connection, form.get("client_id", ""))
     return _by_secret(connection, form.get("client_id", ""), form.get("client_secret", ""), "client_secret_post")
+
+
+def _by_certificate(
+    connection: Connection, client_id: str, certificate: Shown, now: datetime, *, public: bool
+) -> Client:
+    """A certificate is on the connection, not in the request: it counts where nothing else is shown (RFC 8705 section 2)."""
+    client = clients.find(connection, client_id) if 0 < len(client_id) <= 64 else None
+    if public and client is not None and client.active and client.is_public:
+        return client
+    known = client is not None and client.active and is_shown(client, certificate, now)
+    if client is not None and client.active and client.auth_method == SELF_SIGNED:
+        require_certificate(client, now, invalid_client(), known=known)
+    if client is None or not known:
+        raise invalid_client()
+    return client
 
 
 def _by_name(connection: Connection, client_id: str) -> Client:

@@ -71,6 +71,13 @@ def require_key(client: Client, unverified_jwt: str, now: datetime, error: OAuth
         raise MissingKey(error, client.client_id)
 
 
+def require_certificate(client: Client, now: datetime, error: OAuthError, *, known: bool) -> None:
+    """As `require_key`, for a certificate of a client that registered its own (RFC 8705 section 2.2)."""
+    fresh = client.keys_until is not None and now < client.keys_until
+    if "jwks_uri" in client.metadata and not (known and fresh):
+        raise MissingKey(error, client.client_id)
+
+
 async def get(fetch: Fetch, members: Metadata, profile: Profile, now: datetime) -> dict[str, Any]:
     """Fetch a client's keys; answers the columns to store (idp.store.clients). Unfit."""
     try:

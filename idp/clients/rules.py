@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from base import outbound
@@ -21,7 +20,8 @@ from idp.extensions import rar
 from idp.profiles import Profile
 from idp.scopes import SCOPES
 from keys.algorithms import CONTENT_ENCRYPTION, KEY_MANAGEMENT
-from keys.errors import WeakKey
+from keys.certificate_names import MEMBERS, prepared
+from keys.errors import InvalidCertificate, WeakKey
 from keys.jwks import check_set
 
 CODE, REFRESH, CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
@@ -30,9 +30,6 @@ CIBA = "urn:openid:params:grant-type:ciba"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANT_TYPES = (CODE, REFRESH, CREDENTIALS, DEVICE, CIBA, EXCHANGE)
 MAX_LIST, MAX_NAME, MAX_TEXT, MAX_STATEMENT = 50, 100, 255, 16_384
-_CHARACTERS = re.compile(r"[!-~]+\Z")
-_SAN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
-_EMAIL = re.compile(r"[!-~]{1,64}@[A-Za-z0-9.-]{1,189}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +133,21 @@ def _flag(_value: Any, _asked: Asked) -> str | None:
     return None
 
 
-def _subject_dn(value: str, _asked: Asked) -> str | None:
-    good = len(value) <= 1_000 and is_plain(value) and "=" in value
-    return None if good else "must be a distinguished name as RFC 4514 writes it"
+def _certificate_name(member: str) -> Rule:
+    """A name in a certificate, in the form in which it will be compared."""
+
+    def rule(value: str, _asked: Asked) -> str | None:
+        try:
+            prepared(member, value)
+        except InvalidCertificate as error:
+            return f"is not accepted: {error}"
+        return None
+
+    return rule
 
 
 def _matches(pattern: re.Pattern[str], what: str) -> Rule:
     return lambda value, _asked: None if pattern.match(value) else f"must be {what}"
-
-
-def _ip(value: str, _asked: Asked) -> str | None:
-    try:
-        ip_address(value)
-    except ValueError:
-        return "must be an IP address"
-    return None
 
 
 _our_signing: Rule = one_of(lambda asked: asked.profile.response_signing)
@@ -198,11 +195,7 @@ RULES: dict[str, Rule] = {
     "backchannel_logout_session_required": _flag,
     "frontchannel_logout_uri": _page,
     "frontchannel_logout_session_required": _flag,
-    "tls_client_auth_subject_dn": _subject_dn,
-    "tls_client_auth_san_dns": _matches(_SAN_NAME, "a host name"),
-    "tls_client_auth_san_uri": _matches(_CHARACTERS, "a URI"),
-    "tls_client_auth_san_ip": _ip,
-    "tls_client_auth_san_email": _matches(_EMAIL, "an e-mail address"),
+    **{member: _certificate_name(member) for member in MEMBERS},
     "tls_client_certificate_bound_access_tokens": _flag,
     "dpop_bound_access_tokens": _flag,
     "require_signed_request_object": _flag,

@@ -9,11 +9,11 @@ from base.i18n import LANGUAGES
 from idp.clients.metadata import InvalidMetadata, Metadata, Sent
 from idp.clients.rules import CIBA, CODE, DEVICE, REFRESH, RULES, Asked, text
 from idp.profiles import PUBLIC, Profile
+from keys.certificate_names import MEMBERS
 from keys.jwks import EncryptionKey, VerifyingKey, check_set, encryption_keys
 
 OF_A_CITIZEN = (CODE, DEVICE, CIBA)
 """Grants in which a citizen logs in: what a refresh token can come from."""
-TLS_SUBJECTS = tuple(f"tls_client_auth_{one}" for one in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email"))
 INVALID_METADATA = "invalid_client_metadata"
 _ERRORS = {"redirect_uris": "invalid_redirect_uri", "software_statement": "invalid_software_statement"}
 ENCRYPTED = ("id_token", "userinfo", "authorization", "introspection")
@@ -92,6 +92,8 @@ def keys_suffice(
         wanted = {members.token_endpoint_auth_signing_alg} - {""} or profile.signing
         if not any(key.algorithms & wanted for key in signing):
             return f"private_key_jwt needs jwks or jwks_uri with a public key for {', '.join(sorted(wanted))}"
+    if members.token_endpoint_auth_method == "self_signed_tls_client_auth" and not signing:
+        return "self_signed_tls_client_auth needs jwks or jwks_uri with the certificate (x5c), or its public key"
     alg = members.request_object_signing_alg
     if (alg or members.require_signed_request_object) and not any(not alg or alg in key.algorithms for key in signing):
         return "signed requests need jwks or jwks_uri with the client's public keys"
@@ -110,7 +112,7 @@ def _encryption(asked: Asked) -> str | None:
 
 
 def _certificates(asked: Asked) -> str | None:
-    given = [name for name in TLS_SUBJECTS if getattr(asked.members, name)]
+    given = [name for name in MEMBERS if getattr(asked.members, name)]
     by_subject = asked.members.token_endpoint_auth_method == "tls_client_auth"
     if len(given) != int(by_subject):
         return "tls_client_auth needs exactly one of the members tls_client_auth_..., and no other method has any"

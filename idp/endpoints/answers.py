@@ -10,13 +10,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from base import dpop
+from base import certificates, dpop
 from base.database import Connection
-from base.dpop import Proof
+from base.dpop import Nonces, Proof
 from base.replay import claim_once
+from base.web import called
 from idp.clients.authenticate import Presented
 from idp.errors import OAuthError
 
+NONCE = "dpop-nonce"
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
 
 
@@ -40,26 +42,35 @@ def accepts(request: Request, media_type: str) -> bool:
 
 
 def refused(error: OAuthError) -> Response:
-    headers = {"www-authenticate": error.challenge} if error.challenge else None
+    headers = error.headers | ({"www-authenticate": error.challenge} if error.challenge else {})
     return json(error.status, {"error": error.error, "error_description": error.description}, headers)
 
 
 def presented(request: Request, form: Mapping[str, str]) -> Presented:
     """What this request shows of its client (idp.clients.authenticate)."""
-    return Presented(form, request.headers.get("authorization"))
+    return Presented(form, request.headers.get("authorization"), certificates.shown(request.scope))
 
 
-def proof_of(request: Request, url: str, now: datetime, *, access_token: str | None = None) -> Proof | None:
-    """The request's DPoP proof, verified but not yet claimed. OAuthError invalid_dpop_proof."""
+def proof_of(request: Request, nonces: Nonces, now: datetime, *, access_token: str | None = None) -> Proof | None:
+    """The request's DPoP proof, verified but not yet claimed. OAuthError invalid_dpop_proof, use_dpop_nonce."""
     proofs = request.headers.getlist("dpop")
     if not proofs:
         return None
     try:
         if len(proofs) == 1:
-            return dpop.verify(proofs[0], method=request.method, url=url, now=now, access_token=access_token)
+            return dpop.verify(
+                proofs[0],
+                method=request.method,
+                url=called(request),
+                nonces=nonces,
+                now=now,
+                access_token=access_token,
+            )
+    except dpop.UseNonce as error:
+        raise _refused_proof("use_dpop_nonce", access_token, {NONCE: error.nonce}) from None
     except dpop.InvalidProof:
         pass
-    raise _invalid_proof(access_token)
+    raise _refused_proof("invalid_dpop_proof", access_token)
 
 
 def claim(connection: Connection, proof: Proof | None, now: datetime, *, access_token: str | None = None) -> str | None:
@@ -67,13 +78,20 @@ def claim(connection: Connection, proof: Proof | None, now: datetime, *, access_
     if proof is None:
         return None
     if not claim_once(connection, "dpop", proof.jti_digest, expires_at=proof.expires_at, now=now):
-        raise _invalid_proof(access_token)
+        raise _refused_proof("invalid_dpop_proof", access_token)
     return proof.jkt
 
 
-def _invalid_proof(access_token: str | None) -> OAuthError:
-    """At a protected resource it is a 401 with a challenge, at the token endpoint a 400 (RFC 9449 sections 5 and 7.1)."""
+def next_nonce(nonces: Nonces, proof: Proof | None, now: datetime) -> dict[str, str]:
+    """The header with which an answer to a proof gives the nonce for the next one (RFC 9449 section 8.2)."""
+    return {NONCE: nonces.fresh(now)} if nonces.required and proof is not None else {}
+
+
+def _refused_proof(error: str, access_token: str | None, headers: Mapping[str, str] | None = None) -> OAuthError:
+    """At a protected resource it is a 401 with a challenge, at the token endpoint a 400 (RFC 9449 sections 5, 7.1, 8, 9)."""
+    sentence = "The DPoP proof is not valid for this request."
+    if error == "use_dpop_nonce":
+        sentence = "Make the DPoP proof again, with the nonce in DPoP-Nonce."
     if access_token is None:
-        return OAuthError("invalid_dpop_proof", "The DPoP proof is not valid for this request.")
-    challenge = 'DPoP error="invalid_dpop_proof"'
-    return OAuthError("invalid_dpop_proof", "The DPoP proof is not valid.", status=401, challenge=challenge)
+        return OAuthError(error, sentence, headers=headers)
+    return OAuthError(error, sentence, status=401, challenge=f'DPoP error="{error}"', headers=headers)

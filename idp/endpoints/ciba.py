@@ -55,7 +55,7 @@ def routes(context: Context) -> list[Route]:
                 return error
 
         try:
-            proof = answers.proof_of(request, url, now)
+            proof = answers.proof_of(request, context.nonces, now)
             done = await context.write(unit)
             if isinstance(done, OAuthError):
                 return answers.refused(done)

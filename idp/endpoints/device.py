@@ -41,7 +41,7 @@ def routes(context: Context) -> list[Route]:
             return decoupled.begin_device(connection, context.ring, client, form, jkt=jkt, settings=settings, now=now)
 
         try:
-            proof = answers.proof_of(request, url, now)
+            proof = answers.proof_of(request, context.nonces, now)
             done = await context.write(unit)
         except OAuthError as error:
             return answers.refused(error)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from base import dpop, i18n
+from base.settings import Settings
 from base.web import Cached
+from base.web.errors import form_of
 from idp.authenticators.levels import LEVELS
 from idp.checks import RESPONSE_MODES
 from idp.citizens.claims import CLAIMS
+from idp.clients.certificates import offered
 from idp.context import Context
 from idp.endpoints import authorize, ciba, device, introspect, par, register
 from idp.extensions import grant_management, rar
 from idp.extensions.ciba import PING, POLL
-from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES, PUBLIC
+from idp.profiles import ALGORITHMS_OF_SHA256, MTLS, PROFILES, PUBLIC
 from idp.scopes import GRANTS_API, SCOPES, USERINFO
 from idp.server import GRANTS, TOKEN_PATH
 from idp.tokens import responses
@@ -30,7 +34,7 @@ METADATA_TYP = "oauth-authorization-server+jwt"
 
 def documents(context: Context) -> dict[str, Cached]:
     """By path; they follow the ring."""
-    metadata = SignedMetadata(context.ring, document(context.issuer))
+    metadata = SignedMetadata(context.ring, document(context.settings))
     return {
         "/.well-known/openid-configuration": Cached(metadata),
         "/.well-known/oauth-authorization-server": Cached(metadata),
@@ -59,22 +63,48 @@ class SignedMetadata:
         return self._bytes
 
 
-def document(issuer: str) -> dict[str, Any]:
-    methods = sorted({method for profile in PROFILES.values() for method in profile.auth_methods})
-    signing = sorted({alg for profile in PROFILES.values() for alg in profile.signing})
-    own = [claim for claims in CLAIMS.values() for claim in claims]
+def document(settings: Settings) -> dict[str, Any]:
+    issuer = settings.issuer
+    members = {**_always(issuer), **_authentication(settings)}
+    if settings.takes_certificates:
+        members["tls_client_certificate_bound_access_tokens"] = True
+    if settings.mtls_address:
+        members["mtls_endpoint_aliases"] = _aliases(members, issuer, settings.mtls_address)
+    return members
+
+
+def _aliases(members: Mapping[str, Any], issuer: str, mtls_address: str) -> dict[str, str]:
+    """Every endpoint that software calls, where it may show a certificate (RFC 8705 section 5)."""
+    paths = {name: value.removeprefix(issuer) for name, value in members.items() if name.endswith("_endpoint")}
+    return {name: mtls_address + path for name, path in paths.items() if form_of(path) != "page"}
+
+
+def _authentication(settings: Settings) -> dict[str, Any]:
+    """Without a way in for certificates, what needs one is not told."""
+    all_ = {method for profile in PROFILES.values() for method in profile.auth_methods}
+    methods = sorted(all_ - (set(MTLS) - offered(settings)))
     shown = [method for method in methods if method != PUBLIC]
-    authentication = {
+    signing = sorted({alg for profile in PROFILES.values() for alg in profile.signing})
+    return {
         f"{endpoint}_endpoint_auth_{member}": value
         for endpoint, known in (("token", methods), ("introspection", shown), ("revocation", methods))
         for member, value in (("methods_supported", known), ("signing_alg_values_supported", signing))
     }
+
+
+def _algorithms() -> dict[str, Any]:
+    """Of what is told in a JWT, and of requests."""
     encryption = {"alg": sorted(KEY_MANAGEMENT), "enc": sorted(CONTENT_ENCRYPTION)}
-    told = {f"{kind.name}_signing_alg_values_supported": sorted(ALGORITHMS_OF_SHA256) for kind in responses.KINDS} | {
+    return {f"{kind.name}_signing_alg_values_supported": sorted(ALGORITHMS_OF_SHA256) for kind in responses.KINDS} | {
         f"{name}_encryption_{member}_values_supported": values
         for name in (*(kind.name for kind in responses.KINDS), "request_object")
         for member, values in encryption.items()
     }
+
+
+def _always(issuer: str) -> dict[str, Any]:
+    signing = sorted({alg for profile in PROFILES.values() for alg in profile.signing})
+    own = [claim for claims in CLAIMS.values() for claim in claims]
     return {
         "issuer": issuer,
         "authorization_endpoint": issuer + authorize.PATH,
@@ -103,8 +133,7 @@ def document(issuer: str) -> dict[str, Any]:
         "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": [grant.GRANT_TYPE for grant in GRANTS],
         "subject_types_supported": ["pairwise"],
-        **told,
-        **authentication,
+        **_algorithms(),
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": sorted(dpop.ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from base import certificates
 from base.database import Connection
 from idp import bearer, managing_grants
 from idp.clients import Client
@@ -45,9 +46,8 @@ async def _named(context: Context, request: Request, scope: str) -> tuple[Client
         raise OAuthError("invalid_token", "An access token is needed.", status=401, challenge="Bearer")
     now = context.now()
     claims = bearer.verified(context.ring, token, issuer=context.issuer, audience=audience, now=now)
-    url = f"{audience}/{grant_id}"
-    proof = answers.proof_of(request, url, now, access_token=token)
-    bearer.check_scheme(claims, scheme, proof)
+    proof = answers.proof_of(request, context.nonces, now, access_token=token)
+    bearer.check_binding(claims, scheme, proof, certificates.shown(request.scope))
     if scope not in claims["scope"].split():
         challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
         raise OAuthError("insufficient_scope", "The token lacks the scope for this.", status=403, challenge=challenge)

@@ -21,8 +21,6 @@ PATH = "/oauth2/par"
 
 
 def routes(context: Context) -> list[Route]:
-    url = context.issuer + PATH
-
     async def par(request: Request) -> Response:
         form = resource.joined(await read_form(request, repeatable=resource.REPEATABLE))
         now = context.now()
@@ -38,6 +36,8 @@ def routes(context: Context) -> list[Route]:
                 public=True,
             )
             try:
+                if "request_uri" in form:
+                    raise OAuthError("invalid_request", "A pushed request is no reference to another (RFC 9126).")
                 asked = jar.opened(client, form, ring=context.ring, issuer=context.issuer, now=now)
                 if asked.get("dpop_jkt", jkt) != jkt and jkt is not None:
                     raise OAuthError("invalid_dpop_proof", "dpop_jkt names another key.")
@@ -63,7 +63,7 @@ def routes(context: Context) -> list[Route]:
             )
 
         try:
-            proof = answers.proof_of(request, url, now)
+            proof = answers.proof_of(request, context.nonces, now)
             done = await context.write(unit)
         except OAuthError as error:
             return answers.refused(error)

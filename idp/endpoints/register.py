@@ -15,6 +15,7 @@ from base.ids import digest, same
 from base.problems import Problem
 from idp.clients import Client, registration, software
 from idp.clients.arriving import Arrived, arrive
+from idp.clients.certificates import check_possible
 from idp.clients.metadata import InvalidMetadata
 from idp.clients.software import Registered
 from idp.context import Context
@@ -49,6 +50,7 @@ class Register:
             profile = registration.profile_of(invitation.profile, development=context.settings.development)
             arrived = await self._arrived(sent, profile, invitation.agency)
             client, value = registration.new(arrived.metadata, profile, agency=invitation.agency, client_id="")
+            check_possible(client, context.settings)
             done = await context.database.write(
                 lambda c: software.register(c, token, client, value, fetched=arrived.columns, now=now)
             )
@@ -70,6 +72,7 @@ class Register:
                 _check_update(sent, client)
                 arrived = await self._arrived(sent, client.profile, client.agency)
                 changed = replace(client, metadata=arrived.metadata)
+                check_possible(changed, context.settings)
                 done = await context.database.write(
                     lambda c: software.update(c, token, changed, fetched=arrived.columns, now=now)
                 )

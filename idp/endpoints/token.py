@@ -34,7 +34,7 @@ def routes(context: Context) -> list[Route]:
             return context.server.token(OAuth2Request("POST", url, request.headers, form, work(connection, jkt)))
 
         try:
-            proof = answers.proof_of(request, url, now)
+            proof = answers.proof_of(request, context.nonces, now)
             status, body = await context.write(unit)
             if isinstance(body, Asks):
                 asked, jkt = body, proof.jkt if proof is not None else None
@@ -43,6 +43,6 @@ def routes(context: Context) -> list[Route]:
         except OAuthError as error:
             return answers.refused(error)
         assert not isinstance(body, Asks)
-        return answers.json(status, body)
+        return answers.json(status, body, answers.next_nonce(context.nonces, proof, now))
 
     return [Route(TOKEN_PATH, token, methods=["POST"])]

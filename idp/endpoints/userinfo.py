@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from base import certificates
 from base.database import Connection
 from base.forms import read_form
 from consent.interface import LoginEvent, LoginTooWeak
@@ -62,8 +63,8 @@ async def _caller(context: Context, request: Request, url: str) -> Known:
         raise OAuthError("invalid_token", "An access token is needed.", status=401, challenge="Bearer")
     now = context.now()
     claims = bearer.verified(context.ring, token, issuer=context.issuer, audience=url, now=now)
-    proof = answers.proof_of(request, url, now, access_token=token)
-    bearer.check_scheme(claims, scheme, proof)
+    proof = answers.proof_of(request, context.nonces, now, access_token=token)
+    bearer.check_binding(claims, scheme, proof, certificates.shown(request.scope))
 
     def unit(connection: Connection) -> Known:
         answers.claim(connection, proof, now, access_token=token)

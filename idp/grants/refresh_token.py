@@ -1,7 +1,9 @@
 """refresh_token (RFC 6749 section 6; RFC 9700 section 4.14).
 
-Bound to a key: not rotated, the key is what protects it. Bearer: rotated, and reuse ends the family, except that a
-repeat of the immediate predecessor within 10 seconds gets the same answer, for a response that was lost on the way.
+Of a client that authenticates with a key: not rotated, that key is what protects it, and its access tokens' DPoP key or
+certificate may change in between (RFC 9449 section 5, RFC 8705 section 6.3). Of a client with a secret: held to the DPoP
+key it came with, if any; else rotated, and reuse ends the family, except that a repeat of the immediate predecessor
+within 10 seconds gets the same answer, for a response that was lost on the way.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ class RefreshToken(grants.RefreshTokenGrant):
             raise InvalidGrantError("The refresh token is not valid.")
         family = store.find_family(unit.connection, found.family)
         ended = family is None or family.ended_at is not None
-        if ended or unit.now >= found.expires_at or unit.now >= found.idle_at or found.binding != unit.binding:
+        if ended or unit.now >= found.expires_at or unit.now >= found.idle_at:
+            raise InvalidGrantError("The refresh token is not valid.")
+        if not self.request.client.has_key and found.binding != unit.binding:
             raise InvalidGrantError("The refresh token is not valid.")
         answer = _answer_before(unit, found)
         if found.used_at is not None and answer is None:
@@ -76,7 +80,7 @@ class RefreshToken(grants.RefreshTokenGrant):
             token["id_token"] = unit.minter.id_token(
                 client, user, nonce=None, access_token=token["access_token"], now=unit.now
             )
-        if old.binding is not None:
+        if client.has_key or old.binding is not None:
             store.touch_refresh(unit.connection, old.digest, unit.now + timedelta(seconds=unit.settings.refresh_idle_s))
             return token
         store.rotate_refresh(unit.connection, old.digest, unit.now)

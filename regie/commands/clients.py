@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from idp.clients import managing, registration, software
+from idp.clients.certificates import check_possible
 from idp.clients.managing import InvalidMetadata
 from idp.endpoints import register
 from idp.endpoints.discovery import document
@@ -28,6 +29,7 @@ def add(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, 
     try:
         client, secret = managing.prepare(raw, profile, development=development)
         _check_agency(house, client.agency)
+        check_possible(client, house.settings)
         columns = managing.fetched(house.settings, client, now)
         added = house.databases["idp"].write_now(lambda c: managing.add(c, client, now, columns))
     except InvalidMetadata as error:
@@ -123,8 +125,8 @@ def _told(house: House, client: managing.Client) -> dict[str, Any]:
     """
     ours = {
         name: value
-        for name, value in document(house.settings.issuer).items()
-        if name in ("issuer", "jwks_uri") or name.endswith("_endpoint")
+        for name, value in document(house.settings).items()
+        if name in ("issuer", "jwks_uri", "mtls_endpoint_aliases") or name.endswith("_endpoint")
     }
     return {
         **ours,

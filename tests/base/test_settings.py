@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from base.cookies import Cookies
 from base.settings import Settings, UnsafeSettings
 
 SAFE: dict[str, Any] = {"issuer": "https://regie.example.nl"}
+HERE = Path(__file__)
+MTLS: dict[str, Any] = {**SAFE, "mtls_port": 8443, "tls_certificate": HERE, "tls_key": HERE}
 DEVELOPMENT: dict[str, Any] = {"development": True, "port": 8000}
 
 
@@ -43,6 +46,19 @@ def test_the_two_usual_ways_to_start_are_safe() -> None:
         ({**SAFE, "access_token_s": -1}, "REGIE_ACCESS_TOKEN_S"),
         ({**SAFE, "id_token_s": 10**9}, "REGIE_ID_TOKEN_S"),
         ({**SAFE, "request_s": 0}, "REGIE_REQUEST_S"),
+        ({**SAFE, "tls_certificate": HERE}, "REGIE_TLS_KEY"),
+        ({**SAFE, "tls_key": HERE}, "REGIE_TLS_CERTIFICATE"),
+        ({**SAFE, "tls_certificate": HERE, "tls_key": "/nowhere"}, "REGIE_TLS_KEY must name a file"),
+        ({**SAFE, "mtls_port": 8443}, "REGIE_TLS_CERTIFICATE"),
+        ({**MTLS, "mtls_port": 8000}, "another port"),
+        ({**MTLS, "mtls_address": "http://mtls.example.nl"}, "REGIE_MTLS_ADDRESS"),
+        ({**MTLS, "mtls_address": "https://mtls.example.nl/"}, "REGIE_MTLS_ADDRESS"),
+        ({**MTLS, "mtls_address": "https://regie.example.nl"}, "another than REGIE_ISSUER"),
+        ({**SAFE, "mtls_address": "https://mtls.example.nl"}, "REGIE_MTLS_PORT"),
+        ({**SAFE, "tls_client_ca": HERE}, "REGIE_MTLS_PORT"),
+        ({**SAFE, "proxy_secret": "s" * 32}, "REGIE_TRUSTED_PROXIES"),
+        ({**SAFE, "proxy_secret": "s" * 31, "trusted_proxies": ["10.0.0.5/32"]}, "32 characters"),
+        ({**SAFE, "proxy_secret": "", "trusted_proxies": ["10.0.0.5/32"]}, "32 characters"),
     ],
 )
 def test_what_is_unsafe_is_refused(values: dict[str, Any], named: str) -> None:
@@ -51,6 +67,24 @@ def test_what_is_unsafe_is_refused(values: dict[str, Any], named: str) -> None:
 
     assert named in str(refused.value)
     assert str(refused.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("values", "address"),
+    [
+        (MTLS, "https://regie.example.nl:8443"),
+        ({**MTLS, "issuer": "https://regie.example.nl:9443"}, "https://regie.example.nl:8443"),
+        ({**MTLS, "issuer": "https://[2001:db8::1]"}, "https://[2001:db8::1]:8443"),
+        ({**MTLS, "mtls_address": "https://mtls.example.nl"}, "https://mtls.example.nl"),
+        ({**DEVELOPMENT, **MTLS, "issuer": ""}, "https://localhost:8443"),
+        (SAFE, ""),
+    ],
+)
+def test_the_mtls_address_is_the_issuers_host_unless_it_is_set(values: dict[str, Any], address: str) -> None:
+    settings = Settings(**values)
+    settings.check()
+
+    assert settings.mtls_address == address
 
 
 def test_every_setting_says_what_it_is() -> None:
@@ -62,7 +96,7 @@ def test_every_setting_says_what_it_is() -> None:
 
 
 def test_no_secret_shows_itself() -> None:
-    shown = repr(Settings(**SAFE, kek="c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWU"))
+    shown = repr(Settings(**SAFE, kek="c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWU", proxy_secret="c2VjcmV0" * 4))
 
     assert "c2VjcmV0" not in shown
 

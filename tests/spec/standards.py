@@ -80,6 +80,17 @@ MODULES = {
     "fapi2-security-profile-final-ensure-different-nonce-inside-and-outside-request-object, "
     "fapi2-security-profile-final-ensure-different-state-inside-and-outside-request-object, "
     "fapi2-security-profile-final-state-only-outside-request-object-not-used",
+    "FAPI 2.0 Security Profile": "Discovery, HappyFlow, UserRejects, WithoutState, WithoutNonce, 64CharNonce, "
+    "OtherScopeOrder, ClaimsParameter, AccessTokenTypeHeaderCaseSensitivity, DPoP iat +-10 s, "
+    "DPoP binding at PAR and code, RequestUri reusable before authentication completes, "
+    "assertion iat/nbf 8 s ahead accepted, RefreshToken, long nonce/state handled, ResponseType code id_token fails, "
+    "ResponseType token fails, without PAR fails, missing redirect_uri fails, RegisteredRedirectUri, "
+    "HolderOfKeyRequired, code bound to client, ClientIdInTokenEndpoint, code reuse after 1 s fails, expired code fails, "
+    "assertion RS256 fails, assertion expired 5 min fails, assertion wrong aud fails, assertion no sub fails, "
+    "assertion missing fails, PAR endpoint as assertion audience fails, token endpoint as assertion audience fails, "
+    "array as assertion audience fails, iat/nbf > 60 s fails, request_uri reuse fails, request_uri expired fails, "
+    "request_uri other client fails, request_uri inside PAR form fails, wrong HTTP verb fails, PKCE missing fails, "
+    "PKCE wrong fails, PKCE plain fails, DPoP jkt mismatches fail, DpopNegativeTests, CheckDpopProofNbfExp",
 }
 """The modules by suite, as requirement 1.11 of our list names them."""
 
