@@ -35,7 +35,7 @@ class _Checked:
 
 
 def routes(context: Context) -> list[Route]:
-    url, issuer = context.issuer + PATH, context.issuer
+    issuer = context.issuer
 
     async def begin(request: Request) -> Response:
         form = resource.joined(await read_form(request, repeatable=resource.REPEATABLE))

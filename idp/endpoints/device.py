@@ -22,7 +22,7 @@ PATH, VERIFICATION = "/oauth2/device_authorization", "/device"
 
 
 def routes(context: Context) -> list[Route]:
-    url, settings = context.issuer + PATH, context.settings
+    settings = context.settings
 
     async def device(request: Request) -> Response:
         form = resource.joined(await read_form(request, repeatable=resource.REPEATABLE))
