@@ -23,6 +23,7 @@ from tests.fixtures.counterparty import (
     citizen,
     header_of,
     keys_of,
+    logged_in_tokens,
     push,
     registered,
     signed_request,
@@ -79,6 +80,7 @@ class Scene:
     browser: Stopping
     listener: Listener
     http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=20))
+    leaving: Stopping | None = None
     sub: str = ""
     refusals: dict[str, set[str]] = field(default_factory=dict)
     encryption: dict[str, Any] = field(default_factory=dict)
@@ -156,7 +158,9 @@ def scene(server: Server) -> Iterator[Scene]:
     given = tokens(server, client, code).json()
     one.sub = verified(server, given["id_token"], typ="JWT", audience=client.client_id)["sub"]
     yield one
-    one.browser.close()
+    for browser in (one.browser, one.leaving):
+        if browser is not None:
+            browser.close()
     one.http.close()
     one.listener.close()
 
@@ -214,13 +218,22 @@ def hinted(scene: Scene, token: str) -> Any:
     return False, "login_required" if query.get("error") == "invalid_request" else query.get("error")
 
 
+def hint_of_its_own_session(scene: Scene) -> str:
+    """By a browser that may be logged out: a hint ends the session that it names, and no other."""
+    if scene.leaving is not None:
+        scene.leaving.close()
+    scene.leaving = citizen(scene.server, add=False)
+    return str(logged_in_tokens(scene.server, scene.leaving, scene.service)["id_token"])
+
+
 def logout_hint(scene: Scene, token: str) -> Any:
-    """Whether the citizen is asked. A browser of its own when it might end the session."""
-    browser = citizen(scene.server, add=False) if token == scene.login(bound=False)["id_token"] else scene.browser
-    answer = browser._http.post(scene.url("/oauth2/logout"), data={"id_token_hint": token}, follow_redirects=False)
-    if browser is not scene.browser:
-        browser.close()
-    return answer.status_code, 'action="/logout"' in answer.text
+    """Whether the session still lives: asked, or refused for its length, the citizen is logged in as before."""
+    if scene.leaving is None:
+        hint_of_its_own_session(scene)
+    assert scene.leaving is not None
+    http = scene.leaving._http
+    http.post(scene.url("/oauth2/logout"), data={"id_token_hint": token}, follow_redirects=False)
+    return http.get(scene.url("/my"), follow_redirects=False).status_code
 
 
 def bearer(scene: Scene, token: str) -> Any:
@@ -321,7 +334,7 @@ DOORS = {
     "request at par": Door(lambda s: signed_request(s.server, s.client), pushed_object, CLIENT),
     "request at authorize": Door(lambda s: signed_request(s.server, s.client), sent_object, CLIENT),
     "id_token_hint at authorize": Door(lambda s: s.login(bound=False)["id_token"], hinted, SERVER),
-    "id_token_hint at logout": Door(lambda s: s.login(bound=False)["id_token"], logout_hint, SERVER),
+    "id_token_hint at logout": Door(hint_of_its_own_session, logout_hint, SERVER),
     "bearer at userinfo": Door(lambda s: s.login(bound=False)["access_token"], bearer, SERVER),
     "access_token in a form at userinfo": Door(lambda s: s.login(bound=False)["access_token"], posted_bearer, SERVER),
     "access token at the registry": Door(lambda s: s.api_token(), api_bearer, SERVER),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from idp.clients import Client
+from idp.profiles import PROFILES
 from idp.tokens import responses
 from tests.fixtures.counterparty import Receiver, header_of
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def client(**metadata: Any) -> Client:
-    return Client.of("c", "municipality", "baseline", metadata, None, "active")
+    return Client("c", "municipality", PROFILES["baseline"], metadata, None, active=True)
 
 
 @pytest.mark.parametrize("kind", responses.KINDS, ids=lambda kind: kind.name)
