@@ -226,9 +226,13 @@ def hint_of_its_own_session(scene: Scene) -> str:
     return str(logged_in_tokens(scene.server, scene.leaving, scene.service)["id_token"])
 
 
+def is_logged_in(scene: Scene, one: Stopping) -> bool:
+    return one._http.get(scene.url("/my"), follow_redirects=False).status_code == 200
+
+
 def logout_hint(scene: Scene, token: str) -> Any:
     """Whether the session still lives: asked, or refused for its length, the citizen is logged in as before."""
-    if scene.leaving is None:
+    if scene.leaving is None or not is_logged_in(scene, scene.leaving):
         hint_of_its_own_session(scene)
     assert scene.leaving is not None
     http = scene.leaving._http

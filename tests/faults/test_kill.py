@@ -127,13 +127,13 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
-    agencies = fill(house.settings)
+    world = fill(house.settings)
     house.server.start()
-    walkers = [Walker(Citizen(agencies["fapi2"], number)) for number in range(WALKERS)]
+    walkers = [Walker(Citizen(world.strict, number)) for number in range(WALKERS)]
     for walker in walkers:
         walker.sub = walker.citizen.whole_flow()["sub"]
         walker.given_sent = walker.given_told = 1
-    service = Service(agencies["baseline"])
+    service = Service(world.service)
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)

@@ -118,7 +118,7 @@ def test_nothing_is_kept_that_was_not_checked() -> None:
 
     assert kept["D"] == {"scope", "max_age"}
     assert kept["C"] == {"scope", "binding_message"}
-    assert kept["A"] == set(GOOD) | {"prompt", "max_age", "login_hint"}
+    assert kept["A"] == set(GOOD) - {"client_id"} | {"prompt", "max_age", "login_hint"}
     assert kept["P"] == kept["A"]
 
 

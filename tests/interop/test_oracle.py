@@ -91,12 +91,6 @@ ROWS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
         "RFC 9126 section 7.3: used once; the browser that came first may come again",
     ),
     (
-        ("authorize: an unknown resource", "authorize: a resource that is no address"),
-        "login page",
-        _CLIENT + "invalid_target",
-        "RFC 8707 section 2: theirs",
-    ),
-    (
         ("authorize: dpop_jkt that is no thumbprint",),
         _CLIENT + "invalid_request",
         "login page",
@@ -130,6 +124,12 @@ ROWS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
         "RFC 9101 section 6.2: nothing is taken from what is not verified, its state neither",
     ),
     # Pushed requests.
+    (
+        ("par: a request_uri",),
+        "400 invalid_request",
+        "400 request_uri_not_supported",
+        "RFC 9126 section 2.1: it must not be provided",
+    ),
     (("par: an unknown scope alone",), "400 invalid_scope", "400 invalid_request", "RFC 6749 section 4.1.2.1"),
     (
         ("par: another client's client_id", "token: client_id of another beside Basic"),
@@ -184,7 +184,6 @@ ROWS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
         "400 invalid_request",
         "RFC 6749 section 5.2",
     ),
-    (("token: an unknown resource",), "400 invalid_grant", "400 invalid_target", "RFC 8707 section 2: theirs"),
     (
         ("token: no authentication", "token: Basic that is no base64", "token: an unknown scheme"),
         _DENIED,

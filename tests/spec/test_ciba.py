@@ -799,7 +799,7 @@ class TestSection10_2:
 
 def test_the_metadata_names_it(inside: Inside) -> None:
     """fapi-ciba-id1-discovery-end-point-verification; CIBA section 4."""
-    metadata = document(inside.issuer)
+    metadata = document(inside.house.settings)
 
     assert metadata["backchannel_authentication_endpoint"] == f"{inside.issuer}/oauth2/bc-authorize"
     assert metadata["backchannel_token_delivery_modes_supported"] == ["poll", "ping"]

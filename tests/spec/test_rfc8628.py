@@ -476,7 +476,7 @@ def test_the_metadata_names_it(inside: Inside) -> None:
     """RFC 8628 section 4."""
     from idp.endpoints.discovery import document
 
-    metadata = document(inside.issuer)
+    metadata = document(inside.house.settings)
 
     assert metadata["device_authorization_endpoint"] == f"{inside.issuer}/oauth2/device_authorization"
     assert GRANT in metadata["grant_types_supported"]

@@ -115,6 +115,7 @@ class TestSection2_1:
 
     def test_a_pushed_request_is_checked_alike(self, server: Server, client: Client) -> None:
         form: dict[str, Any] = {
+            "client_id": client.client_id,
             "response_type": "code",
             "redirect_uri": CALLBACK,
             "scope": "openid",
