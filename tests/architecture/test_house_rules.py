@@ -14,6 +14,7 @@ from base.i18n.extract import SERVICES, faults
 from idp.citizens import generator
 from regie.settings_page import page
 from tests.fixtures.house import Backend
+from tests.spec import standards
 
 HERE = Path(__file__).resolve().parent.parent.parent
 
@@ -63,3 +64,15 @@ def test_the_sample_is_the_generators(tmp_path: Path) -> None:
         generator.write_csv(generator.people(1000), file)
 
     assert (tmp_path / "sample.csv").read_bytes() == (HERE / "idp" / "citizens" / "sample-1000.csv").read_bytes()
+
+
+def test_the_page_of_standards_is_the_tests() -> None:
+    assert (HERE / "docs" / "standards.md").read_text() == standards.page()
+
+
+def test_every_module_of_the_suites_has_its_test() -> None:
+    known = list(standards.tests())
+
+    found = standards.modules(known)
+
+    assert [(suite, name) for suite, names in found.items() for name, by in names.items() if not by] == []

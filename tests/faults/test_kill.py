@@ -6,13 +6,14 @@ agency asks for permits meanwhile. What a client was told is written down; after
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.engine import make_url
 
 from base.settings import Settings
-from bench.world import Agency, Citizen, fill
+from bench.world import USES, Agency, Citizen, fill
 from consent.store.tables import consent, consent_event, data_use, leaf_salt, pending_leaf, permit
 from regie.demo.run import free
 from tests.fixtures.server import Server
@@ -129,7 +130,8 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
     world = fill(house.settings)
     house.server.start()
-    walkers = [Walker(Citizen(world.strict, number)) for number in range(WALKERS)]
+    asking = replace(world.strict, asked={"authorization_details": json.dumps(USES)})
+    walkers = [Walker(Citizen(asking, number)) for number in range(WALKERS)]
     for walker in walkers:
         walker.sub = walker.citizen.whole_flow()["sub"]
         walker.given_sent = walker.given_told = 1
