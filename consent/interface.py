@@ -35,7 +35,7 @@ class AboveGuardRail(ConsentError):
 
 
 class PermitRefused(ConsentError):
-    """A permit that does not work: `reason` is unknown, redeemed, expired or source."""
+    """A permit that does not work: `reason` is unknown, redeemed, expired, source or unreconciled."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

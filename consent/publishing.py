@@ -12,6 +12,7 @@ from typing import Any
 
 from base import audit
 from base.database import Connection
+from consent import acts
 from consent.catalogue import (
     ACTIVE,
     SUSPENDED,
@@ -23,7 +24,7 @@ from consent.catalogue import (
     read_agency,
     read_purpose,
 )
-from consent.store import catalogue, leaves
+from consent.store import catalogue
 
 
 def add_agency(connection: Connection, file: AgencyFile, *, actor: str, now: datetime) -> None:
@@ -86,5 +87,4 @@ def _record(
     connection: Connection, event: str, subject: str, *, actor: str, now: datetime, content: dict[str, Any]
 ) -> None:
     audit.record(connection, event, actor=actor, object=subject, now=now)
-    facts = {"event": event, "object": subject, "at": now, **content}
-    leaves.add(connection, "catalogue", facts, citizen="", now=now)
+    acts.record(connection, event, subject, content, now)

@@ -86,8 +86,9 @@ class House:
         told = dict.fromkeys(("consent.given", "consent.refused"), _told)
         worker = self.consent.worker({**told, "consent.withdrawn": self._withdrawn})
         cleaner = self.provider.cleaner()
-        for one in (worker, cleaner):
-            one.start()
+        await self.consent.ledger.start()
+        worker.start()
+        cleaner.start()
         # Imported here: the commands know the house.
         from regie import admin  # noqa: PLC0415
 
@@ -97,7 +98,7 @@ class House:
         finally:
             if server is not None:
                 server.close()
-            for one in (worker, cleaner):
+            for one in (worker, cleaner, self.consent.ledger):
                 await one.stop()
             self.close()
 

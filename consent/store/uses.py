@@ -11,9 +11,9 @@ from sqlalchemy import func, insert, select, update
 
 from base.database import Connection
 from consent.store.tables import data_use as use
-from consent.store.tables import permit
+from consent.store.tables import permit, redemption
 
-_USE, _PERMIT = insert(use), insert(permit)
+_USE, _PERMIT, _REDEMPTION = insert(use), insert(permit), insert(redemption)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,10 @@ def add_use(connection: Connection, row: dict[str, Any]) -> None:
 
 def add_permit(connection: Connection, row: dict[str, Any]) -> None:
     connection.execute(_PERMIT, row)
+
+
+def add_redemption(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(_REDEMPTION, row)
 
 
 def redeem(connection: Connection, permit_id: str, source: str, now: datetime) -> Permit | None:
