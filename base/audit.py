@@ -18,7 +18,7 @@ EVENTS = frozenset(
         "client.added", "client.disabled", "client.secret_rotated", "code.reused", "token.revoked", "refresh.reused",
         "grant.amended", "grant.revoked",
         "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.published", "purpose.retired",
-        "key.rotated", "key.revoked", "consent.withdrawn_by_operator",
+        "key.rotated", "key.revoked", "consent.withdrawn_by_operator", "ledger.reconciled",
     }
 )  # fmt: skip
 

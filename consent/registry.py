@@ -22,6 +22,7 @@ from consent.history import Filter, Page
 from consent.interface import PermitRefused, PersonalDataUse, Question, Recorded, Redeemed
 from consent.ledger.ledger import Ledger
 from consent.permits import Asked, Outcome
+from consent.receipts import Receipt
 from consent.records import Withdrawn
 from consent.store import catalogue as catalogue_store
 from consent.store import checking, notices, subjects, uses
@@ -309,18 +310,19 @@ class Registry:
         """What was shown, as canonical JSON whose SHA-256 is its name."""
         return await self.database.read(lambda c: notices.find(c, notice_hash))
 
-    async def receipt(self, receipt_id: str, citizen: str) -> str | None:
-        """The signed receipt of one event (`consent.seq`), or of a consent's newest. None unless it is this citizen's."""
-        consent_id, _, seq = receipt_id.partition(".")
-        if await self.consent(consent_id, citizen) is None:
-            return None
-        events = [one for one in await self.events(consent_id) if seq in ("", str(one["seq"]))]
-        if not events:
-            return None
-        catalogue, event = await self.catalogue(), events[-1]
-        sub = self._sub(citizen, event["agency"])
-        claims = receipts.claims(event, catalogue, sub=sub, issuer=self._issuer, now=self.clock.now())
-        return receipts.sign(self._ring, claims)
+    async def receipt(self, receipt_id: str, citizen: str) -> Receipt | None:
+        """Of one event (`consent.seq`), of a consent's newest, or of one use (its leaf). None unless it is this citizen's."""
+        now = self.clock.now()
+        return await self.database.read(
+            lambda c: receipts.find(
+                c, self.snapshot(c), self._ring, receipt_id, citizen=citizen, issuer=self._issuer, now=now
+            )
+        )
+
+    async def receipt_file(self, receipt_id: str, citizen: str) -> bytes | None:
+        """The receipt with its proof; what was written just now is waited for."""
+        receipt = await self.receipt(receipt_id, citizen)
+        return receipt.file(await self.ledger.proof(receipt.leaf_hash, receipt.seq)) if receipt is not None else None
 
     async def catalogue(self) -> Catalogue:
         return await self.database.read(self.snapshot)

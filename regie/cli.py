@@ -70,6 +70,7 @@ purpose = _group("purpose", "What agencies use data for.")
 citizen = _group("citizen", "Citizens, from the population register.")
 keys = _group("keys", "Signing keys.")
 consent = _group("consent", "Single consents, for the help desk.")
+ledger = _group("ledger", "The ledger: what proves that nothing was changed.")
 receipt = _group("receipt", "Receipts.")
 
 
@@ -116,6 +117,7 @@ _plain(citizen, "erase", "citizen erase", "Forget a citizen: destroy the key to 
 _plain(keys, "list", "keys list", "The ring.")
 _plain(keys, "revoke", "keys revoke", "A key was stolen: it verifies nothing any more, at once.", "kid")
 _plain(consent, "show", "consent show", "What happened to a consent.", "id")
+_plain(ledger, "checkpoint", "ledger checkpoint", "What left the house last, who cosigned it, and what waits.")
 _plain(consent, "withdraw", "consent withdraw", "Withdraw for a citizen who asked.", "id")
 
 
@@ -158,16 +160,39 @@ def citizen_generate(
     _print({"file": str(file), "people": count, "seed": seed}, as_json=as_json)
 
 
+@ledger.command("reconcile")
+def ledger_reconcile(
+    as_new_log: Annotated[
+        bool, typer.Option("--as-new-log", help="What was published is lost: go on as another log; all consents end.")
+    ] = False,
+    declared: Annotated[
+        bool, typer.Option("--database-is-newest", help="The journal alone is lost; you know that nothing else is.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """After a database was put back: complete it, end what had ended, and allow again. It is itself in the ledger."""
+    _run("ledger reconcile", {"as_new_log": as_new_log, "declared": declared}, as_json=as_json)
+
+
 @receipt.command("verify")
 def receipt_verify(
     file: File,
-    jwks: Annotated[Path, typer.Option(help="The registry's keys, as /oauth2/jwks gives them.")],
+    key: Annotated[str, typer.Option(help="The ledger's key, or a file with it: what /ledger/key said.")],
+    jwks: Annotated[Path | None, typer.Option(help="The registry's keys: what /oauth2/jwks said.")] = None,
+    witness: Annotated[list[str], typer.Option(help="A witness's key.")] = [],  # noqa: B006 - typer copies it
+    quorum: Annotated[int, typer.Option(help="How many witnesses must have cosigned.")] = 0,
+    ledger: Annotated[str, typer.Option(help="https://…/ledger, to ask whether it goes on from the receipt's.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Verify a receipt offline: this file and the registry's public keys are all it needs."""
+    """Verify a receipt offline: this file and the ledger's public key are all it needs."""
     from regie.receipts import verify  # noqa: PLC0415 - see serve
 
-    _print(_guard(lambda: verify(_read(file).strip(), jwks.read_bytes()), as_json=as_json), as_json=as_json)
+    def work() -> Any:
+        keys = (Path(key).read_text() if Path(key).is_file() else key).split()
+        found = jwks.read_bytes() if jwks is not None else None
+        return verify(_read(file).encode(), keys, jwks=found, witnesses=witness, quorum=quorum, ledger=ledger)
+
+    _print(_guard(work, as_json=as_json), as_json=as_json)
 
 
 def _run(command: str, params: dict[str, Any], *, as_json: bool, long: bool = False) -> None:

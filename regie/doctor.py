@@ -7,6 +7,7 @@ from typing import Any
 
 from base.database.tables import outbox
 from base.settings import Settings
+from consent.ledger.fence import REASONS
 from regie.house import House
 
 
@@ -24,6 +25,11 @@ def examine(settings: Settings) -> list[dict[str, Any]]:
             findings.append(_finding(f"{name} database", ok=current, detail=said))
             waiting, parked = database.read_now(outbox.waiting)
             findings.append(_finding(f"{name} outbox", ok=parked == 0, detail=f"{waiting} waiting, {parked} parked"))
+        reason = house.databases["consent"].read_now(house.consent.ledger.fence.prove)
+        said = (
+            "contains what left the house last" if reason is None else f"{REASONS[reason]}; run: regie ledger reconcile"
+        )
+        findings.append(_finding("ledger", ok=reason is None, detail=said))
         kind = f"SQLite {sqlite3.sqlite_version}, one process" if settings.is_sqlite else "PostgreSQL"
         findings.append(_finding("storage", ok=True, detail=kind))
         return findings

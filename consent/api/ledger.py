@@ -20,6 +20,7 @@ from base.problems import Problem
 from base.web import Cached
 from consent.ledger import tiles
 from consent.ledger.ledger import Ledger
+from consent.ledger.publish import Publisher
 
 PLAIN = "text/plain; charset=utf-8"
 YEAR_S = 31_536_000
@@ -58,61 +59,61 @@ def documents(ledger: Ledger) -> dict[str, Cached]:
 
 
 def routes(ledger: Ledger, database: Database) -> list[Route]:
-    publisher = ledger.publisher
+    shown = _Shown(ledger, database)
+    return [
+        Route("/ledger/checkpoint", shown.checkpoint, methods=["GET"]),
+        Route("/ledger/cosigned", shown.cosigned, methods=["GET"]),
+        Route("/ledger/tile/{path:path}", shown.tile, methods=["GET"]),
+        Route("/ledger/proofs/inclusion", shown.inclusion, methods=["GET"]),
+        Route("/ledger/proofs/consistency", shown.consistency, methods=["GET"]),
+    ]
 
-    async def checkpoint(_request: Request) -> Response:
-        _only_while_open(ledger)
-        return _note(publisher.note())
 
-    async def cosigned(_request: Request) -> Response:
-        _only_while_open(ledger)
-        return _note(publisher.cosigned())
+class _Shown:
+    def __init__(self, ledger: Ledger, database: Database) -> None:
+        self._ledger = ledger
+        self._database = database
 
-    async def tile(request: Request) -> Response:
-        _only_while_open(ledger)
-        asked = tiles.parse(request.path_params["path"])
-        body = None if asked is None else await database.read(lambda c: publisher.tile(c, asked))
+    async def checkpoint(self, _request: Request) -> Response:
+        return _note(self._publisher().note())
+
+    async def cosigned(self, _request: Request) -> Response:
+        return _note(self._publisher().cosigned())
+
+    async def tile(self, request: Request) -> Response:
+        publisher, asked = self._publisher(), tiles.parse(request.path_params["path"])
+        body = None if asked is None else await self._database.read(lambda c: publisher.tile(c, asked))
         if body is None:
             raise Problem(404, "The published tree has no such tile.")
         return Response(body, headers=_IMMUTABLE)
 
-    async def inclusion(request: Request) -> Response:
-        _only_while_open(ledger)
-        query = parse_query(request)
+    async def inclusion(self, request: Request) -> Response:
+        publisher, query = self._publisher(), parse_query(request)
         leaf_hash, seq = query.get("leaf_hash", ""), _number(query.get("seq", ""), "seq")
         if not _HASH.match(leaf_hash) or set(query) != {"leaf_hash", "seq"}:
             raise _bad("leaf_hash", "43 base64url characters and a seq, as a permit or a receipt has them")
-        found = await database.read(lambda c: publisher.inclusion(c, leaf_hash, seq))
+        found = await self._database.read(lambda c: publisher.inclusion(c, leaf_hash, seq))
         if found is None:
             raise Problem(404, "No published checkpoint has this leaf.")
         path = [base64.b64encode(one).decode() for one in found.path]
         return _json(InclusionAnswer(leaf_hash, found.index, found.checkpoint.size, path, found.note))
 
-    async def consistency(request: Request) -> Response:
-        _only_while_open(ledger)
-        query = parse_query(request)
+    async def consistency(self, request: Request) -> Response:
+        publisher, query = self._publisher(), parse_query(request)
         first, second = (_number(query.get(name, ""), name) for name in ("first", "second"))
         if first > second or set(query) != {"first", "second"}:
             raise _bad("first", "a size of the tree, not above second")
         try:
-            path = await database.read(lambda c: publisher.consistency(c, first, second))
+            path = await self._database.read(lambda c: publisher.consistency(c, first, second))
         except LookupError:
             raise Problem(404, "The published tree is not that large.") from None
         return _json(ConsistencyAnswer(first, second, [base64.b64encode(one).decode() for one in path]))
 
-    return [
-        Route("/ledger/checkpoint", checkpoint, methods=["GET"]),
-        Route("/ledger/cosigned", cosigned, methods=["GET"]),
-        Route("/ledger/tile/{path:path}", tile, methods=["GET"]),
-        Route("/ledger/proofs/inclusion", inclusion, methods=["GET"]),
-        Route("/ledger/proofs/consistency", consistency, methods=["GET"]),
-    ]
-
-
-def _only_while_open(ledger: Ledger) -> None:
-    """A database that was put back shows an older tree than the one that left the house: it is not shown."""
-    if ledger.fence.reason is not None:
-        raise Problem(503, "The ledger is not the one that was published last; it is being reconciled.")
+    def _publisher(self) -> Publisher:
+        """A database that was put back shows an older tree than the one that left the house: it is not shown."""
+        if self._ledger.fence.reason is not None:
+            raise Problem(503, "The ledger is not the one that was published last; it is being reconciled.")
+        return self._ledger.publisher
 
 
 def _note(body: bytes) -> Response:

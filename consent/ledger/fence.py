@@ -28,13 +28,16 @@ REASONS = {
 
 
 class Fence:
-    """`reason`: why nothing is allowed, None when the fence is open. `file`: the database's, if it is one."""
+    """`reason`: why nothing is allowed, None when the fence is open. `witnesses`: what they said against it.
+
+    `file`: the database's, if it is one.
+    """
 
     def __init__(self, journal: Journal, file: Path | None) -> None:
         self._journal = journal
         self._file = file
         self._inode = _inode(file)
-        self._witnesses: str | None = None
+        self.witnesses: str | None = None
         self.reason: str | None = "unproven"
 
     def is_open(self, connection: Connection) -> bool:
@@ -55,12 +58,12 @@ class Fence:
         else:
             published = last.checkpoint
             reason = differs(connection, head, published.origin, published.size, published.root)
-        self._set(reason or self._witnesses)
+        self._set(reason or self.witnesses)
         return self.reason
 
     def told_by_witness(self, reason: str | None) -> None:
         """What witnesses say of the database, besides the journal; None when they agree."""
-        self._witnesses = reason
+        self.witnesses = reason
         if reason is not None:
             self._set(reason)
 

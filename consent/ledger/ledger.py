@@ -19,6 +19,8 @@ from keys.ring import Ring
 
 TICK_S = 0.25
 """What is committed waits this long at most for its turn; then it is staged, on disk, and published."""
+WAIT_S = 2
+"""How long a receipt waits for its proof."""
 
 
 class Ledger:
@@ -51,6 +53,18 @@ class Ledger:
                 break
             total += count
         return total
+
+    async def proof(self, leaf_hash: str, seq: int) -> str:
+        """The proof for a leaf (C2SP tlog-proof); a leaf that was written just now is waited for. "" when none came."""
+        for _ in range(int(WAIT_S / TICK_S) + 1):
+            if self.fence.reason is None:
+                found = await self._database.read(lambda c: self.publisher.inclusion(c, leaf_hash, seq))
+                if found is not None:
+                    return found.text
+            if self._task is None:
+                break
+            await asyncio.sleep(TICK_S)
+        return ""
 
     def _look(self, connection: Connection) -> bool:
         """Whether there is anything to do; on the way the fence is proven and what is published is seen."""

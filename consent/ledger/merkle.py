@@ -7,7 +7,7 @@ comes from (tiles, a list) is the caller's.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 Node = Callable[[int, int], bytes]
 """From height and place to the hash of a complete subtree; height 0 are the leaf hashes."""
@@ -83,20 +83,12 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes
     """The root that a path leads to (section 2.1.3.2). BadProof when its length does not fit."""
     if not 0 <= index < size:
         raise BadProof("the leaf is not in this tree")
-    place, last, hashed = index, size - 1, leaf
-    for sibling in path:
-        if last == 0:
-            raise BadProof("the path is too long")
-        if place & 1 or place == last:
-            hashed = node_hash(sibling, hashed)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            hashed = node_hash(hashed, sibling)
-        place, last = place >> 1, last >> 1
-    if last:
-        raise BadProof("the path is too short")
-    return hashed
+    sides = list(_sides(index, size - 1))
+    if len(sides) != len(path):
+        raise BadProof("the path has not its length")
+    for left, sibling in zip(sides, path, strict=True):
+        leaf = node_hash(sibling, leaf) if left else node_hash(leaf, sibling)
+    return leaf
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root_hash: bytes) -> None:
@@ -124,22 +116,25 @@ def _roots_from_consistency(first: int, second: int, first_root: bytes, path: Se
         place, last = place >> 1, last >> 1
     # A first tree that is complete is its own node: the proof leaves it out.
     shown = [first_root, *path] if first & (first - 1) == 0 else list(path)
-    if not path:
-        raise BadProof("the path is too short")
+    sides = list(_sides(place, last))
+    if len(shown) != len(sides) + 1:
+        raise BadProof("the path has not its length")
     old = new = shown[0]
-    for sibling in shown[1:]:
-        if last == 0:
-            raise BadProof("the path is too long")
-        if place & 1 or place == last:
-            old, new = node_hash(sibling, old), node_hash(sibling, new)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            new = node_hash(new, sibling)
-        place, last = place >> 1, last >> 1
-    if last:
-        raise BadProof("the path is too short")
+    for left, sibling in zip(sides, shown[1:], strict=True):
+        if left:
+            old = node_hash(sibling, old)
+        new = node_hash(sibling, new) if left else node_hash(new, sibling)
     return old, new
+
+
+def _sides(place: int, last: int) -> Iterator[bool]:
+    """On the way from a place among the leaves to the root: whether its sibling stands on the left, where it has one."""
+    while last > 0:
+        left = bool(place & 1) or place == last
+        yield left
+        while left and not place & 1 and place:
+            place, last = place >> 1, last >> 1
+        place, last = place >> 1, last >> 1
 
 
 def _range(start: int, end: int, node: Node) -> bytes:

@@ -114,6 +114,21 @@ def given_by(connection: Connection, citizen: str) -> list[str]:
     return list(connection.execute(select(consent.c.id).where(*mine)).scalars())
 
 
+def given_ids(connection: Connection, limit: int) -> list[str]:
+    """Some of all that is given, whoever gave it."""
+    return list(
+        connection.execute(
+            select(consent.c.id).where(consent.c.state == "given", consent.c.current).limit(limit)
+        ).scalars()
+    )
+
+
+def owners(connection: Connection, consent_ids: Collection[str]) -> dict[str, str]:
+    """Whose these consents are, of those that there are."""
+    rows = connection.execute(select(consent.c.id, consent.c.citizen).where(consent.c.id.in_(consent_ids)))
+    return {row.id: row.citizen for row in rows}
+
+
 def of_citizen(connection: Connection, citizen: str, *, limit: int) -> list[Record]:
     """Newest first, ended ones too."""
     rows = connection.execute(

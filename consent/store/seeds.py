@@ -36,5 +36,10 @@ def find(connection: Connection, citizen: str) -> bytes | None:
     return seed
 
 
+def citizens(connection: Connection) -> list[str]:
+    """All who have one: to find again who was forgotten."""
+    return list(connection.execute(select(citizen_seed.c.citizen)).scalars())
+
+
 def forget(connection: Connection, citizen: str) -> None:
     connection.execute(_FORGET, {"p_citizen": citizen})

@@ -32,6 +32,7 @@ class Use:
     at: datetime
     permit: str | None
     redeemed_at: datetime | None
+    leaf: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +130,16 @@ def of_citizen(
             row.at,
             row.permit,
             row.redeemed_at,
+            row.leaf,
         )
         for row in connection.execute(statement)
     ]
+
+
+def row(connection: Connection, citizen: str, leaf: str) -> dict[str, Any] | None:
+    """One line as it was written, with what its leaf is opened by."""
+    found = connection.execute(select(use).where(use.c.citizen == citizen, use.c.leaf == leaf)).first()
+    return dict(found._mapping) if found is not None else None  # noqa: SLF001 - SQLAlchemy's public name has the underscore
 
 
 def last_uses(connection: Connection, citizen: str) -> dict[tuple[str, str, str], datetime]:

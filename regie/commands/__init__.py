@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from regie.commands import agencies, citizens, clients, consents, keyring
+from regie.commands import agencies, citizens, clients, consents, keyring, ledger
 from regie.commands.base import Refused
 from regie.house import House
 
@@ -21,6 +21,7 @@ COMMANDS: dict[str, Command] = {
     **citizens.COMMANDS,
     **consents.COMMANDS,
     **keyring.COMMANDS,
+    **ledger.COMMANDS,
 }
 
 __all__ = ["COMMANDS", "Command", "Refused"]

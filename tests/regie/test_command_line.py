@@ -153,7 +153,8 @@ REFUSED: list[tuple[tuple[str, ...], Any]] = [
     (("keys", "revoke", "nothing"), None),
     (("consent", "show", "nothing"), None),
     (("consent", "withdraw", "nothing"), None),
-    (("receipt", "verify", "/nowhere", "--jwks", "/nowhere"), None),
+    (("receipt", "verify", "/nowhere", "--key", "x"), None),
+    (("receipt", "verify", "--key", "x"), "no json"),
 ]
 
 
