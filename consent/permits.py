@@ -97,7 +97,9 @@ def issue(
         "at": now,
         "permit": permit_id,
     }
-    leaf, columns = append.of_citizen(connection, pseudonyms, "use", facts, sub=sub if citizen else "", seed=known.seed)
+    leaf, columns = append.add(
+        connection, pseudonyms, "use", facts, citizen=citizen, sub=sub if citizen else "", seed=known.seed
+    )
     uses.add_use(connection, {**facts, **columns})
     revision = records.revision(connection)
     if permit_id is None:
@@ -179,7 +181,7 @@ def redeem(
         return "redeemed" if found.redeemed_at is not None else "expired"
     sub = pseudonyms.pairwise(taken.citizen, source)
     row = {"permit": taken.id, "citizen": taken.citizen, "source": source, "at": now}
-    _, columns = append.of_citizen(connection, pseudonyms, "redemption", row, sub=sub)
+    _, columns = append.add(connection, pseudonyms, "redemption", row, citizen=taken.citizen, sub=sub)
     uses.add_redemption(connection, {**row, **columns})
     return Redeemed(taken.id, taken.citizen, sub, taken.recipient, taken.purpose, taken.categories, now)
 

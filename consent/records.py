@@ -151,7 +151,7 @@ def _event(
     row = {"consent": consent_id, "type": kind, "channel": channel, **facts}
     sub = pseudonyms.pairwise(facts["citizen"], facts["agency"])
     tells = f"ended {ended}" if ended is not None else None
-    _, columns = append.of_citizen(connection, pseudonyms, "consent", row, sub=sub, tells=tells)
+    _, columns = append.add(connection, pseudonyms, "consent", row, citizen=facts["citizen"], sub=sub, tells=tells)
     seq = records.add_event(connection, {**row, **columns})
     message = {name: facts[name] for name in ("citizen", "agency", "purpose", "category")}
     outbox.put(

@@ -160,6 +160,32 @@ def citizen_generate(
     _print({"file": str(file), "people": count, "seed": seed}, as_json=as_json)
 
 
+@ledger.command("verify")
+def ledger_verify(
+    url: Annotated[
+        str, typer.Option(help="https://…/ledger, to audit from its tiles alone; else this house's own.")
+    ] = "",
+    key: Annotated[str, typer.Option(help="With --url: the ledger's key, or a file with it.")] = "",
+    receipt: Annotated[list[Path], typer.Option(help="Receipts whose checkpoints must be part of it.")] = [],  # noqa: B006 - typer copies it
+    as_json: AsJson = False,
+) -> None:
+    """Audit the ledger: that it adds up, goes on from what was seen, and agrees with the register. Status 1 if not."""
+    from regie import audit_url  # noqa: PLC0415 - see serve
+
+    def work() -> Any:
+        before = [audit_url.checkpoint_of(one.read_text()) for one in receipt]
+        if url:
+            keys = (Path(key).read_text() if key and Path(key).is_file() else key).split()
+            return audit_url.verify(url, keys, before)
+        params = {"checkpoints": [one.text for one in before]}
+        return _perform("ledger verify", params, as_json=as_json, long=False)
+
+    found = _guard(work, as_json=as_json)
+    _print(found, as_json=as_json)
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
 @ledger.command("reconcile")
 def ledger_reconcile(
     as_new_log: Annotated[

@@ -95,7 +95,7 @@ class Journal:
         if last is None:
             return None
         known, origin = True, last.checkpoint.origin
-        for line in self._lines():
+        for line in self.lines():
             if line.checkpoint.origin != origin:
                 continue
             added = tiles.split(line.entries)
@@ -111,7 +111,8 @@ class Journal:
             return None
         return Replay(last, tuple(entries), tuple(tells) if known else None)
 
-    def _lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[Line]:
+        """All that is there, from the oldest."""
         for path in self._files():
             with path.open("rb") as file:
                 for raw in file:

@@ -14,7 +14,9 @@ from typing import Any
 
 import msgspec
 
-SALT_BYTES = 32
+from consent.ledger.merkle import leaf_hash
+from keys.digest import b64encode
+
 NONCE_BYTES = 16
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -40,6 +42,16 @@ def content(kind: str, row: Mapping[str, Any], sub: str = "") -> bytes:
     if kind in SECTOR:
         members["sub"] = sub
     return msgspec.json.encode({"kind": kind, **members}, order="deterministic")
+
+
+def remains(kind: str, row: Mapping[str, Any]) -> str:
+    """The hash of what a line says without its citizen: what the act that forgets him pins it by."""
+    return b64encode(hashlib.sha256(content(kind, row)).digest())
+
+
+def hash_of(salt: bytes, content: bytes) -> str:
+    """The hash of the leaf of an event, 43 base64url characters."""
+    return b64encode(leaf_hash(commitment(salt, content)))
 
 
 def commitment(salt: bytes, content: bytes) -> bytes:

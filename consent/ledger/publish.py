@@ -113,21 +113,23 @@ class Publisher:
 
         To a checkpoint with cosignatures if there is one that has the leaf, else to the newest.
         """
-        found = self._index(connection, b64decode(leaf_hash), seq)
+        found = self.locate(connection, b64decode(leaf_hash), seq)
         head = self.head
-        if found is None or head is None or found >= head.published_size:
+        if found is None or head is None or found[0] >= head.published_size:
             return None
-        note = head.cosigned_note if found < head.cosigned_size else self.note().decode()
+        index = found[0]
+        note = head.cosigned_note if index < head.cosigned_size else self.note().decode()
         published = parse(split(note)[0])
-        path = merkle.inclusion(found, published.size, self._node(connection))
-        return Inclusion(found, tuple(path), published, note)
+        path = merkle.inclusion(index, published.size, self._node(connection))
+        return Inclusion(index, tuple(path), published, note)
 
-    def _index(self, connection: Connection, leaf_hash: bytes, seq: int) -> int | None:
+    def locate(self, connection: Connection, leaf_hash: bytes, seq: int) -> tuple[int, int] | None:
+        """Where in the tree a leaf is that stood at `seq` in the queue, and where its batch begins; published or not."""
         for batch in ledger.batches_of(connection, seq, _BATCHES):
             for n in range(batch.first // tiles.WIDTH, -(-batch.size // tiles.WIDTH)):
                 at = _place(self._read(connection, 0, n), leaf_hash)
                 if at is not None:
-                    return n * tiles.WIDTH + at
+                    return n * tiles.WIDTH + at, batch.first
         return None
 
     def _node(self, connection: Connection) -> merkle.Node:

@@ -163,7 +163,7 @@ class _Work:
         if replay.entries:
             ledger.put_tiles(connection, growth.tiles)
             span = (min(seqs), max(seqs)) if seqs else (0, 0)
-            ledger.add_batch(connection, Batch(head.size, growth.size, growth.root, *span, self._now))
+            ledger.add_batch(connection, Batch(head.size, growth.size, *span, self._now))
         ledger.swap(connection, head, size=published.size, root=published.root, note=replay.last.note, tells=[])
         ledger.publish(connection, published.size, replay.last.note)
         self._record(connection, REPLAY, head, ended=ended, forgotten=forgotten)
@@ -232,7 +232,8 @@ class _Work:
         last = self._parts.journal.last()
         published = last.note if last is not None else ""
         content: dict[str, Any] = {"way": way, "reason": self._reason, "database": head.note, "published": published}
-        acts.record(connection, EVENT, head.origin, {**content, "ended": ended, "forgotten": forgotten}, self._now)
+        content |= {"ended": ended, "forgotten": forgotten}
+        acts.record(connection, EVENT, head.origin, content, pseudonyms=self._pseudonyms, now=self._now)
         audit.record(connection, EVENT, actor="operator", object=head.origin, now=self._now, way=way)
 
     def _report(self, way: str, origin: str, size: int, ended: int = 0, forgotten: int = 0) -> Report:

@@ -90,7 +90,7 @@ class Sequencer:
         note = self._keys.sign(head.origin, Checkpoint(head.origin, growth.size, growth.root).text)
         tells = [one.tells for one in taken if one.tells is not None]
         ledger.put_tiles(connection, growth.tiles)
-        batch = Batch(head.size, growth.size, growth.root, taken[0].seq, taken[-1].seq, self._clock.now())
+        batch = Batch(head.size, growth.size, taken[0].seq, taken[-1].seq, self._clock.now())
         ledger.add_batch(connection, batch)
         if not ledger.swap(connection, head, size=growth.size, root=growth.root, note=note, tells=tells):
             raise RuntimeError("the head moved while it was locked")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, tuple_, update
+from sqlalchemy import bindparam, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -57,11 +57,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Leaves `first` to `size`, which stood in the queue from `min_seq` to `max_seq`. `root`: of the tree up to them."""
+    """Leaves `first` to `size`, which stood in the queue from `min_seq` to `max_seq`."""
 
     first: int
     size: int
-    root: bytes
     min_seq: int
     max_seq: int
     at: datetime
@@ -142,13 +141,23 @@ def tiles(connection: Connection, places: Iterable[tuple[int, int]]) -> dict[tup
     return {(row.level, row.n): row.hashes for row in rows}
 
 
+def tile_lengths(connection: Connection) -> Iterator[tuple[tuple[int, int], int]]:
+    """All tiles with how many bytes each has, for an audit."""
+    after = (-(2**31), -1)
+    key = tuple_(ledger_tile.c.level, ledger_tile.c.n)
+    wanted = select(ledger_tile.c.level, ledger_tile.c.n, func.length(ledger_tile.c.hashes)).order_by(*key.clauses)
+    while rows := connection.execute(wanted.where(key > after).limit(1000)).all():
+        yield from (((row[0], row[1]), row[2]) for row in rows)
+        after = (rows[-1][0], rows[-1][1])
+
+
 def put_tiles(connection: Connection, grown: Mapping[tuple[int, int], bytes]) -> None:
     rows = [{"level": level, "n": n, "hashes": hashes} for (level, n), hashes in grown.items()]
     connection.execute(_PUT[connection.dialect.name], rows)
 
 
 def add_batch(connection: Connection, batch: Batch) -> None:
-    row = {"first": batch.first, "size": batch.size, "root": batch.root, "at": batch.at}
+    row = {"first": batch.first, "size": batch.size, "at": batch.at}
     connection.execute(insert(ledger_batch), {**row, "min_seq": batch.min_seq, "max_seq": batch.max_seq})
 
 
@@ -179,4 +188,4 @@ def witnesses(connection: Connection) -> list[dict[str, Any]]:
 
 
 def _batch(row: Any) -> Batch:
-    return Batch(row.first, row.size, row.root, row.min_seq, row.max_seq, row.at)
+    return Batch(row.first, row.size, row.min_seq, row.max_seq, row.at)

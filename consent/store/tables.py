@@ -202,7 +202,8 @@ permit = Table(
 redemption = Table(
     "redemption",
     metadata,
-    Column("permit", String(22), primary_key=True),
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("permit", String(22), nullable=False),
     Column("citizen", CITIZEN, nullable=False, index=True),
     Column("source", NAME, nullable=False),
     Column("at", Instant, nullable=False),
@@ -218,7 +219,7 @@ act = Table(
     Column("object", String(200), nullable=False),
     Column("at", Instant, nullable=False),
     Column("content", Json, nullable=False),
-    Column("salt", LargeBinary, nullable=False),
+    _nonce(),
     *_leaf(),
 )
 
@@ -244,7 +245,6 @@ ledger_batch = Table(
     metadata,
     Column("first", BigInteger, primary_key=True, autoincrement=False),
     Column("size", BigInteger, nullable=False),
-    Column("root", LargeBinary, nullable=False),
     Column("min_seq", BigInteger, nullable=False),
     Column("max_seq", BigInteger, nullable=False, index=True),
     Column("at", Instant, nullable=False),

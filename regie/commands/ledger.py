@@ -1,4 +1,4 @@
-"""ledger checkpoint, reconcile."""
+"""ledger verify, checkpoint, reconcile."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from base.database import Connection
 from consent.ledger.checkpoint import parse
 from consent.ledger.fence import REASONS
+from consent.ledger.inspect import inspect
 from consent.ledger.reconcile import NotReconciled
 from consent.ledger.reconcile import reconcile as reconciled
 from consent.store import leaves, ledger
@@ -43,6 +44,20 @@ def checkpoint(house: House, _params: dict[str, Any], _progress: Progress) -> di
     return house.databases["consent"].read_now(unit)
 
 
+def verify(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
+    """The whole audit of this house: tiles, register and journal. `checkpoints`: texts that were seen before."""
+    before = [parse(text) for text in params["checkpoints"]]
+    parts, pseudonyms = house.consent.ledger, house.ring.pseudonyms
+
+    def unit(connection: Connection) -> dict[str, Any]:
+        found = inspect(connection, parts, pseudonyms, before)
+        head = ledger.head(connection)
+        place = {"origin": head.origin, "size": head.published_size} if head is not None else {}
+        return {"ok": not found, **place, "findings": [{"place": one.place, "what": one.what} for one in found]}
+
+    return house.databases["consent"].snapshot_now(unit)
+
+
 def reconcile(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     try:
         report = reconciled(
@@ -59,4 +74,4 @@ def reconcile(house: House, params: dict[str, Any], _progress: Progress) -> dict
     return asdict(report)
 
 
-COMMANDS = {"ledger checkpoint": checkpoint, "ledger reconcile": reconcile}
+COMMANDS = {"ledger verify": verify, "ledger checkpoint": checkpoint, "ledger reconcile": reconcile}

@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("object", sa.String(length=200), nullable=False),
         sa.Column("at", base.database.types.Instant(), nullable=False),
         sa.Column("content", base.database.types.Json(), nullable=False),
-        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("nonce", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", sa.String(length=43), nullable=False),
         sa.Column("leaf_seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_act")),
@@ -190,7 +190,6 @@ def upgrade() -> None:
         "ledger_batch",
         sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("min_seq", sa.BigInteger(), nullable=False),
         sa.Column("max_seq", sa.BigInteger(), nullable=False),
         sa.Column("at", base.database.types.Instant(), nullable=False),
@@ -299,6 +298,7 @@ def upgrade() -> None:
 
     op.create_table(
         "redemption",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("permit", sa.String(length=22), nullable=False),
         sa.Column("citizen", sa.String(length=43), nullable=False),
         sa.Column("source", sa.String(length=64), nullable=False),
@@ -306,7 +306,7 @@ def upgrade() -> None:
         sa.Column("nonce", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", sa.String(length=43), nullable=False),
         sa.Column("leaf_seq", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("permit", name=op.f("pk_redemption")),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_redemption")),
     )
     with op.batch_alter_table("redemption", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_redemption_citizen"), ["citizen"], unique=False)

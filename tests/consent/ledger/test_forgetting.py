@@ -68,7 +68,7 @@ async def test_the_act_lists_the_leaves_that_nobody_can_open_again(world: World,
     act = rows(world, "act")[-1]
     emptied = {row["leaf"] for table in tables.FORGETTABLE for row in rows(world, table) if row["nonce"] == b""}
     assert act["event"] == "citizen.forgotten"
-    assert set(act["content"]["leaves"]) == emptied
+    assert set(act["content"]["lines"]) == emptied
     assert len(emptied) == 6
 
 
