@@ -94,7 +94,7 @@ def issue(
         "purpose": asked.purpose,
         "purpose_version": decision.purpose_version,
         "categories": list(asked.data),
-        "kind": kind,
+        "use_kind": kind,
         "legal_basis": decision.legal_basis,
         "decision": decision.decision,
         "reason": decision.reason,

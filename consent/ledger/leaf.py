@@ -25,8 +25,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "language", "channel",
     ),
     "use": (
-        "recipient", "source", "purpose", "purpose_version", "categories", "legal_basis", "decision", "reason", "at",
-        "permit",
+        "recipient", "source", "purpose", "purpose_version", "categories", "use_kind", "legal_basis", "decision",
+        "reason", "at", "permit",
     ),
     "redemption": ("permit", "source", "at"),
     "act": ("event", "object", "at", "content"),

@@ -125,7 +125,7 @@ def of_citizen(
             row.purpose,
             row.purpose_version,
             tuple(row.categories),
-            row.kind,
+            row.use_kind,
             row.legal_basis,
             row.decision,
             row.reason,

@@ -72,7 +72,7 @@ async def _begin(context: Context, one: _Checked) -> Response:
     citizen = await context.registry.whom(agency=one.client.agency, sub=one.sub)
     if citizen is None:
         raise ciba.unknown_user()
-    done = await context.database.write(
+    done = await context.write(
         lambda c: decoupled.begin_ciba(
             c, context.ring, one.client, one.form, citizen=citizen, jkt=one.jkt, settings=context.settings, now=now
         )

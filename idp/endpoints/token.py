@@ -39,7 +39,7 @@ def routes(context: Context) -> list[Route]:
             if isinstance(body, Asks):
                 asked, jkt = body, proof.jkt if proof is not None else None
                 said = await asked.ask(context.registry)
-                status, body = await context.database.write(lambda c: context.server.finish(asked, work(c, jkt), said))
+                status, body = await context.write(lambda c: context.server.finish(asked, work(c, jkt), said))
         except OAuthError as error:
             return answers.refused(error)
         assert not isinstance(body, Asks)

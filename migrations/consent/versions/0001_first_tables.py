@@ -153,7 +153,7 @@ def upgrade() -> None:
         sa.Column("purpose", sa.String(length=64), nullable=False),
         sa.Column("purpose_version", sa.Integer(), nullable=False),
         sa.Column("categories", base.database.types.Json(), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("use_kind", sa.String(length=16), nullable=False),
         sa.Column("legal_basis", sa.String(length=32), nullable=False),
         sa.Column("decision", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.String(length=32), nullable=False),
