@@ -162,11 +162,11 @@ def grant(
 
 
 def allow(connection: Connection, pending: Pending, client: Client, session: Session, now: datetime) -> bool:
-    """The citizen says yes to what began elsewhere; False when it was answered before: of two tabs, one counts."""
+    """The citizen says yes to what began elsewhere; False when it was answered before (of two tabs, one counts), or the session has ended."""
     assert pending.decoupled is not None
-    return grants.use_request(connection, pending.digest, now) and decoupled.allow(
-        connection, pending.decoupled, _family(pending, client, session, now), now
-    )
+    if not sessions.hold(connection, session.id) or not grants.use_request(connection, pending.digest, now):
+        return False
+    return decoupled.allow(connection, pending.decoupled, _family(pending, client, session, now), now)
 
 
 def refuse(connection: Connection, pending: Pending, now: datetime) -> bool:

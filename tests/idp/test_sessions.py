@@ -13,7 +13,7 @@ from base.database.cleaning import Cleaner
 from base.database.tables import outbox
 from base.ids import digest, identifier
 from base.outbox import ATTEMPTS, Worker
-from idp import ending, login, logouts, managing, notices, requests, sessions
+from idp import decoupled, ending, login, logouts, managing, notices, requests, sessions
 from idp.authenticators.levels import (
     DEVICE_BOUND_PASSKEY,
     PASSKEY,
@@ -25,6 +25,7 @@ from idp.authenticators.totp import code_at
 from idp.citizens import account, importing
 from idp.citizens.register import Person
 from idp.clients import Client
+from idp.clients.rules import DEVICE
 from idp.profiles import PROFILES
 from idp.sessions import MOST, Place
 from idp.store import cleaning, clients, grants
@@ -400,6 +401,32 @@ class TestWhatEndsThem:
         assert code is None
         # The request is not used up: after a login it goes on.
         assert house.database.read_now(lambda c: grants.pending(c, "d", now)) is not None
+
+    def test_a_session_that_ends_while_a_device_is_allowed_allows_nothing(
+        self, house: House, anna: str, settings: Settings
+    ) -> None:
+        """S-05: a family of a session that is over would live on, since its end has passed."""
+        client = house.client("device", grant_types=[DEVICE])
+        session = house.current(house.start(anna))
+        assert session is not None
+        ring, now = house.ring, house.clock.now()
+
+        def began(connection: Connection) -> str:
+            form = {"scope": "openid"}
+            _, user_code = decoupled.begin_device(connection, ring, client, form, jkt=None, settings=settings, now=now)
+            one = decoupled.by_user_code(connection, ring, user_code, now)
+            assert one is not None
+            return requests.open_decoupled(connection, one, user_code, "b")
+
+        handle = house.database.write_now(began)
+        found = house.database.read_now(lambda c: requests.resume(c, handle, "b", now))
+        assert found is not None
+        house.end_all(anna)
+
+        assert not house.database.write_now(lambda c: requests.allow(c, found[0], client, session, now))
+        assert house.database.read_now(lambda c: grants.live_families(c, anna, before=now)) == []
+        # Nothing is used up: after a login it can be answered.
+        assert house.database.read_now(lambda c: requests.resume(c, handle, "b", now)) is not None
 
     async def test_who_is_told_is_remembered_as_long_as_the_session(self, house: House, anna: str) -> None:
         """A session that is renewed every day lives longer than the row of its first client may be old."""
