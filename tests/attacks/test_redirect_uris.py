@@ -90,7 +90,7 @@ class TestOnTheWire:
             assert (done.status_code, done.json()["error"]) == (400, "invalid_request"), uri
 
     def test_t16_software_cannot_register_an_unsafe_one(self, server: Server) -> None:
-        invited = server.run("client", "invite", "--agency", "health-insurer", "--profile", "baseline")
+        invited = server.tell("client invite", agency="health-insurer", profile="baseline", uses=1, days=7)
         headers = {"authorization": f"Bearer {invited['initial_access_token']}"}
 
         # What the mode of development allows, it allows here: this machine alone.

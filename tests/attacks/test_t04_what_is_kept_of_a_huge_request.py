@@ -79,16 +79,27 @@ def pour(server: Server, head: bytes, piece: bytes) -> bytes:
             return b""
 
 
-@pytest.mark.parametrize("what", list(HEADS))
-def test_t04_a_hundred_megabytes_are_refused_and_memory_stays_flat(server: Server, what: str) -> None:
+def growth(server: Server, head: bytes, piece: bytes) -> tuple[bytes, int]:
+    """What the server says to 100 MB behind `head`, and by how many KB the process that grew most grew meanwhile."""
     httpx2.get(f"{server.issuer}/health/live").raise_for_status()
     before = peaks(server, anew=True)
-
-    said = pour(server, HEADS[what], b"a: b\r\n" * 8_000 if what == "many headers" else _PIECE)
-
+    assert before
+    said = pour(server, head, piece)
     after = peaks(server, anew=False)
-    assert len(before) >= 1
-    assert max(after[name] - before[name] for name in before) < MOST_KB
+    return said, max(after[name] - before[name] for name in before)
+
+
+@pytest.mark.parametrize("what", list(HEADS))
+def test_t04_a_hundred_megabytes_are_refused_and_memory_stays_flat(server: Server, what: str) -> None:
+    piece = b"a: b\r\n" * 8_000 if what == "many headers" else _PIECE
+
+    said, grown = growth(server, HEADS[what], piece)
+    if grown >= MOST_KB:
+        # What a process happens to do for the first time (imports, its cleaning) is not what it keeps of a request: that
+        # would grow again.
+        said, grown = growth(server, HEADS[what], piece)
+
+    assert grown < MOST_KB
     # Whoever still sends when the connection ends may not hear why.
     assert said in (b"", b"HTTP/1.1 400", b"HTTP/1.1 413", b"HTTP/1.1 414", b"HTTP/1.1 431")
     assert httpx2.get(f"{server.issuer}/health/live").status_code == 200
@@ -103,7 +114,11 @@ def test_t04_a_head_of_usual_size_is_served_however_it_arrives(server: Server) -
         for _ in range(2):
             for at in range(0, len(request), 90):
                 one.sendall(request[at : at + 90])
-            assert one.recv(4_096).startswith(b"HTTP/1.1 200")
+            answer = b""
+            while not answer.endswith(b'{"status":"ok"}'):
+                answer += (piece := one.recv(4_096))
+                assert piece
+            assert answer.startswith(b"HTTP/1.1 200")
 
 
 def test_t04_a_body_that_is_mostly_framing_is_still_read(server: Server) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from regie.demo.run import free
 from tests.fixtures.server import Server, copied
-from tests.fixtures.visitors import Visitor, citizen, claims, command
+from tests.fixtures.visitors import Visitor, citizen, claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,9 +80,9 @@ def test_ended_in_one_process_it_is_refused_in_the_other_at_the_next_request(hou
         if end == "page":
             vera.send("/my", "/logout")
         elif end == "operator":
-            command(house, "session end", id="", citizen=person)
+            house.tell("session end", id="", citizen=person)
         else:
-            command(house, "citizen suspend", id=person)
+            house.tell("citizen suspend", id=person)
 
         assert second.get("/my", cookies).status_code == 303
         assert second.get("/oauth2/userinfo", authorization=bearer).status_code == 401
@@ -97,7 +97,7 @@ def test_what_was_acknowledged_survives_the_kill_that_follows(house: Server) -> 
     sid = claims(wim.tokens(client)["id_token"])["sid"]
     cookies = wim.cookies()
 
-    assert command(house, "session end", id="", citizen=person)["ended"] == 1
+    assert house.tell("session end", id="", citizen=person)["ended"] == 1
     house.kill()
     house.start()
 

@@ -38,7 +38,7 @@ GRANTS = ["authorization_code", "refresh_token", DEVICE, CIBA]
 @pytest.fixture(scope="module")
 def client(server: Server) -> Client:
     file = {"client_name": "Balie", "agency": "municipality", "redirect_uris": [CALLBACK], "grant_types": GRANTS}
-    done = server.run("client", "add", "--profile", "baseline", file=file)
+    done = server.tell("client add", profile="baseline", file=file)
     return Client(server.issuer, done["client_id"], None, done["client_secret"])
 
 
@@ -46,7 +46,7 @@ def client(server: Server) -> Client:
 def strict(server: Server) -> Client:
     key = Key.generate()
     file = {"client_name": "Balie", "agency": "municipality", "redirect_uris": [CALLBACK], "grant_types": GRANTS}
-    done = server.run("client", "add", "--profile", "fapi2", file={**file, "jwks": {"keys": [key.public()]}})
+    done = server.tell("client add", profile="fapi2", file={**file, "jwks": {"keys": [key.public()]}})
     return Client(server.issuer, done["client_id"], key)
 
 
@@ -203,7 +203,7 @@ class TestCiba:
 
     def test_no_more_than_five_wait_however_many_are_asked_at_once(self, server: Server, hint: str) -> None:
         file = {"client_name": "Drammer", "agency": "municipality", "grant_types": [CIBA]}
-        done = server.run("client", "add", "--profile", "baseline", file=file)
+        done = server.tell("client add", profile="baseline", file=file)
         nagging = Client(server.issuer, done["client_id"], None, done["client_secret"])
 
         answers = at_once(16, lambda _: post(server, nagging, "/oauth2/bc-authorize", scope="openid", login_hint=hint))

@@ -30,6 +30,7 @@ class Stopping(Browser):
     """A browser that stops where it would leave for the client."""
 
     arrived = ""
+    status = 0
 
     def _follow(self, answer: httpx2.Response) -> None:
         from urllib.parse import urljoin

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fixtures.authenticator import Authenticator
-from tests.fixtures.visitors import PASSWORD, Visitor, citizen, command
+from tests.fixtures.visitors import PASSWORD, Visitor, citizen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ class TestNews:
     ) -> None:
         person, home, thief = xander
         home.log_in()
-        code = command(server, "citizen enrol", id=person, proofing="substantial")["enrolment_code"]
+        code = server.tell("citizen enrol", id=person, proofing="substantial")["enrolment_code"]
         thief.get(f"{server.issuer}/enrol")
         thief.submit("/enrol", enrolment_code=code, username=f"{thief.username}b", password=PASSWORD)
 
@@ -119,7 +119,7 @@ class TestSessions:
         """T-43."""
         person, home, _ = xander
         home.log_in()
-        session = command(server, "session list", citizen=person)[0]["id"]
+        session = server.tell("session list", citizen=person)[0]["id"]
         citizen(server, f"{home.username}z")
         stranger = Visitor(server, f"{home.username}z")
         stranger.log_in()

@@ -29,7 +29,7 @@ __all__ = ["browser", "logged_in"]
 def app(server: Server) -> Client:
     file = {"client_name": "app", "agency": "health-insurer", "token_endpoint_auth_method": "none"}
     file |= {"redirect_uris": [CALLBACK], "grant_types": ["authorization_code", "refresh_token"]}
-    told = server.run("client", "add", "--profile", "baseline", file=file)
+    told = server.tell("client add", profile="baseline", file=file)
     assert "client_secret" not in told
     return Client(server.issuer, told["client_id"])
 
@@ -130,7 +130,7 @@ def test_the_asking_page_says_that_it_may_be_another(server: Server, logged_in: 
     """NL GOV OAuth 1.1 section 3.1.4."""
     file = {"client_name": "app", "agency": "health-insurer", "token_endpoint_auth_method": "none"}
     file |= {"redirect_uris": [CALLBACK], "scope": "openid birthdate", "purpose": "health-insurance"}
-    told = server.run("client", "add", "--profile", "baseline", file=file)
+    told = server.tell("client add", profile="baseline", file=file)
     logged_in.get(address(server, Client(server.issuer, told["client_id"]), prompt="consent"))
 
     assert "zonder eigen geheim" in logged_in._http.get(logged_in.url).text

@@ -46,7 +46,7 @@ def signer(server: Server) -> Client:
         "request_object_signing_alg": "ES256",
         "require_signed_request_object": True,
     }
-    done = server.run("client", "add", "--profile", "baseline", file=metadata)
+    done = server.tell("client add", profile="baseline", file=metadata)
     return Client(server.issuer, done["client_id"], key)
 
 

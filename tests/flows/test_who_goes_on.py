@@ -35,7 +35,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 def registered(server: Server, **more: Any) -> Client:
     file = {"client_name": "chooser", "agency": "health-insurer", "redirect_uris": [CALLBACK], **more}
-    done = server.run("client", "add", "--profile", "baseline", file=file)
+    done = server.tell("client add", profile="baseline", file=file)
     return Client(server.issuer, done["client_id"], None, done["client_secret"])
 
 

@@ -116,7 +116,7 @@ def start(bare: Server) -> Iterator[Callable[..., Site]]:
             "token_endpoint_auth_method": auth,
             **members,
         }
-        done = bare.run("client", "add", "--profile", profile, file=metadata)
+        done = bare.tell("client add", profile=profile, file=metadata)
         if key is None:
             credential = f"OIDCClientSecret {done['client_secret']}"
         else:

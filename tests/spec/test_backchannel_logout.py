@@ -10,7 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from tests.fixtures.visitors import Ear, Visitor, citizen, claims, command, header
+from tests.fixtures.visitors import Ear, Visitor, citizen, claims, header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +134,7 @@ class TestSection2_5:
         one, two = Visitor(server, username), Visitor(server, username)
         sid = claims(one.tokens(client)["id_token"])["sid"]
         two.log_in("/my/sessions")
-        session_id = next(found["id"] for found in command(server, "session list", citizen=person) if found["clients"])
+        session_id = next(found["id"] for found in server.tell("session list", citizen=person) if found["clients"])
 
         if way == "own page":
             one.send("/my", "/logout")
@@ -143,11 +143,11 @@ class TestSection2_5:
         elif way == "others":
             two._http.post(f"{server.issuer}/my/sessions/end", data={**two.page.forms[-1][1], "session": "others"})
         elif way == "operator":
-            command(server, "session end", id=session_id, citizen="")
+            server.tell("session end", id=session_id, citizen="")
         elif way == "operator all":
-            command(server, "session end", id="", citizen=person)
+            server.tell("session end", id="", citizen=person)
         else:
-            command(server, f"citizen {way}", id=person)
+            server.tell(f"citizen {way}", id=person)
 
         (token,) = clean.wait(1)
         assert claims(token)["sid"] == sid
@@ -238,7 +238,7 @@ class TestSection2_8:
         gone = server.register("gone", "baseline", agency="municipality", backchannel_logout_uri=clean.url)
         visitor.tokens(gone)
         visitor.tokens(client)
-        server.run("client", "disable", gone.client_id)
+        server.tell("client disable", client_id=gone.client_id)
 
         visitor.send("/my", "/logout")
 

@@ -87,6 +87,7 @@ class TestWellBehavedClients:
         assert given.json()["token_type"] == "DPoP"
         assert verified(server, given.json()["id_token"], typ="JWT", audience=client.client_id)["nonce"] == nonce
 
+    @pytest.mark.usefixtures("dora")
     def test_the_citizen_stops(self, server: Server, mode: str | None) -> None:
         """fapi2-security-profile-final-user-rejects-authentication"""
         # The asking page is where one can stop: a client that asks for data, and a browser of its own.

@@ -137,7 +137,7 @@ class TestSection2:
         gone = server.register("gone", "baseline", agency="municipality", frontchannel_logout_uri=FRAME + "/gone")
         token = visitor.tokens(client)["id_token"]
         visitor.tokens(gone)
-        server.run("client", "disable", gone.client_id)
+        server.tell("client disable", client_id=gone.client_id)
 
         page = visitor.visit("/oauth2/logout", id_token_hint=token)
 

@@ -42,7 +42,7 @@ def registered(server: Server, **changes: Any) -> Client:
         "scope": SCOPE,
         **changes,
     }
-    done = server.run("client", "add", "--profile", "baseline", file=file)
+    done = server.tell("client add", profile="baseline", file=file)
     return Client(server.issuer, done["client_id"], None, done["client_secret"])
 
 

@@ -50,8 +50,8 @@ PASSWORD = "zeven blauwe vogels"
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Client:
-    server.run("purpose", "add", file=PURPOSE)
-    server.run("purpose", "publish", "conformance")
+    server.tell("purpose add", file=PURPOSE)
+    server.tell("purpose publish", id="conformance")
     return registered(server)
 
 
@@ -65,7 +65,7 @@ def registered(server: Server, **changes: Any) -> Client:
         "redirect_uris": [CALLBACK, CALLBACK + "/2"],
         **changes,
     }
-    done = server.run("client", "add", "--profile", "certification", file=file)
+    done = server.tell("client add", profile="certification", file=file)
     return Client(server.issuer, done["client_id"], None, done["client_secret"])
 
 
@@ -86,7 +86,7 @@ def carla(server: Server) -> str:
     """A citizen with a password alone, who can log in as often as a test likes."""
     number = next(f"{n:09d}" for n in range(999900100, 999900200) if is_valid(f"{n:09d}"))
     person = {"national_number": number, "given_names": "Carla", "family_name": "Voorbeeld", "birth_date": "1960-01-01"}
-    server.run("citizen", "add", file={**person, "username": "carla", "password": PASSWORD})
+    server.tell("citizen add", file={**person, "username": "carla", "password": PASSWORD})
     return "carla"
 
 

@@ -35,7 +35,7 @@ BASIC: dict[str, Any] = {"client_name": "Portaal", "redirect_uris": [CALLBACK]}
 
 
 def invite(server: Server, profile: str = "baseline", uses: int = 50, agency: str = AGENCY) -> str:
-    done = server.run("client", "invite", "--agency", agency, "--profile", profile, "--uses", str(uses))
+    done = server.tell("client invite", agency=agency, profile=profile, uses=uses, days=7)
     assert done["registration_endpoint"] == f"{server.issuer}/oauth2/register"
     return str(done["initial_access_token"])
 
@@ -67,7 +67,7 @@ def issuer(server: Server) -> ECKey:
     """A trusted issuer's key."""
     key = ECKey.generate_key("P-256")
     trusted = {**key.as_dict(private=False), "kid": "v", "use": "sig", "alg": "ES256"}
-    server.run("client", "trust", file={"iss": "https://vendor.example", "jwks": {"keys": [trusted]}})
+    server.tell("client trust", file={"iss": "https://vendor.example", "jwks": {"keys": [trusted]}})
     return key
 
 
@@ -165,9 +165,9 @@ class TestSection2_3:
     def test_an_issuers_keys_are_replaced(self, server: Server, token: str, issuer: ECKey) -> None:
         other = ECKey.generate_key("P-256")
         public = {**other.as_dict(private=False), "kid": "v", "use": "sig", "alg": "ES256"}
-        server.run("client", "trust", file={"iss": "https://second.example", "jwks": {"keys": [public]}})
+        server.tell("client trust", file={"iss": "https://second.example", "jwks": {"keys": [public]}})
         old = {**issuer.as_dict(private=False), "kid": "v", "use": "sig", "alg": "ES256"}
-        server.run("client", "trust", file={"iss": "https://second.example", "jwks": {"keys": [old]}})
+        server.tell("client trust", file={"iss": "https://second.example", "jwks": {"keys": [old]}})
 
         statement = self.statement(other, iss="https://second.example")
         assert register(server, token, {**BASIC, "software_statement": statement}).status_code == 400
@@ -717,13 +717,13 @@ class TestCommandLine:
     """`regie client add` prints the whole answer of RFC 7591 section 3.2.1, and where our endpoints are."""
 
     def test_the_whole_answer(self, server: Server) -> None:
-        told = server.run("client", "add", "--profile", "baseline", file={**BASIC, "agency": AGENCY})
+        told = server.tell("client add", profile="baseline", file={**BASIC, "agency": AGENCY})
         document = metadata_of(server)
 
         assert {"client_id", "client_secret", "client_secret_expires_at", "client_id_issued_at"} <= set(told)
         assert {name for name in document if name.endswith("_endpoint")} <= set(told)
         assert (told["issuer"], told["jwks_uri"]) == (document["issuer"], document["jwks_uri"])
-        shown = server.run("client", "show", told["client_id"])
+        shown = server.tell("client show", client_id=told["client_id"])
         assert {**told, "active": True, "registered_by": "operator"} == {
             **shown,
             "client_secret": told["client_secret"],
@@ -734,7 +734,7 @@ class TestCommandLine:
         key, listener = keys
         file = {"agency": AGENCY, "jwks_uri": listener.url, "token_endpoint_auth_method": "private_key_jwt"}
         file |= {"grant_types": ["client_credentials"], "scope": "consent:check"}
-        told = server.run("client", "add", "--profile", "baseline", file=file)
+        told = server.tell("client add", profile="baseline", file=file)
 
         assert told["jwks_uri"] == listener.url
         assert credentials(server, told["client_id"], key, "k1") == 200
@@ -744,7 +744,7 @@ class TestCommandLine:
     def test_nothing_of_it_is_stored_in_the_clear(self, server: Server, token: str) -> None:
         """Initial and registration access tokens and secrets are digests."""
         told = register(server, token).json()
-        shown = json.dumps(server.run("client", "show", told["client_id"]))
+        shown = json.dumps(server.tell("client show", client_id=told["client_id"]))
 
         for value in (token, told["registration_access_token"], told["client_secret"]):
             assert value not in shown

@@ -85,9 +85,9 @@ class TestSection2:
     def test_a_client_of_an_operator_has_no_such_token(self, server: Server, told: dict[str, Any]) -> None:
         """Until the operator gives it one."""
         client_id = server.clients["baseline"].client_id
-        assert "registration_client_uri" not in server.run("client", "show", client_id)
+        assert "registration_client_uri" not in server.tell("client show", client_id=client_id)
 
-        given = server.run("client", "rotate-registration", client_id)
+        given = server.tell("client rotate-registration", client_id=client_id)
         read = call(given)
 
         assert read.status_code == 200
@@ -95,7 +95,7 @@ class TestSection2:
         assert "error" in server.run("client", "rotate-registration", "nobody", expect=1)
 
     def test_a_disabled_client_is_401(self, server: Server, told: dict[str, Any]) -> None:
-        server.run("client", "disable", told["client_id"])
+        server.tell("client disable", client_id=told["client_id"])
 
         assert call(told).status_code == 401
 
@@ -170,7 +170,7 @@ class TestSection2_2:
 
     def test_neither_agency_nor_profile_can_be_changed(self, server: Server, told: dict[str, Any]) -> None:
         call(told, "PUT", asked(told, agency="tax-authority", profile="certification"))
-        shown = server.run("client", "show", told["client_id"])
+        shown = server.tell("client show", client_id=told["client_id"])
 
         assert (shown["agency"], shown["profile"]) == ("health-insurer", "baseline")
 
@@ -221,7 +221,7 @@ class TestSection2_3:
         assert (done.status_code, done.content) == (204, b"")
         for method in ("GET", "DELETE"):
             assert call(told, method).status_code == 401
-        assert told["client_id"] not in [one["client_id"] for one in server.run("client", "list")]
+        assert told["client_id"] not in [one["client_id"] for one in server.tell("client list")]
         assert "error" in server.run("client", "disable", told["client_id"], expect=1)
         assert "error" in server.run("client", "rotate-secret", told["client_id"], expect=1)
 

@@ -225,7 +225,7 @@ class TestSection2:  # One method a request, the registered one
         one = mutual.software(MTLS, MTLS)
         assert one.own_token().status_code == 200
 
-        mutual.command("client disable", {"client_id": one.client_id})
+        mutual.server.tell("client disable", client_id=one.client_id)
 
         assert one.own_token().json()["error"] == "invalid_client"
 

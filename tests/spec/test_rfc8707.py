@@ -49,7 +49,7 @@ def client(server: Server) -> Client:
         "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
         "scope": "openid consent:check grant_management_query",
     }
-    done = server.run("client", "add", "--profile", "baseline", file=file)
+    done = server.tell("client add", profile="baseline", file=file)
     return Client(server.issuer, done["client_id"], None, done["client_secret"])
 
 
@@ -155,7 +155,7 @@ class TestSection2_1:
             "jwks": {"keys": [key.public()]},
             "token_endpoint_auth_method": "private_key_jwt",
         }
-        client = Client(server.issuer, server.run("client", "add", "--profile", "baseline", file=file)["client_id"])
+        client = Client(server.issuer, server.tell("client add", profile="baseline", file=file)["client_id"])
 
         def absolute(value: Any) -> Any:
             return server.issuer + value if isinstance(value, str) else value

@@ -127,7 +127,7 @@ class TestNlgov:
             "redirect_uris": [CALLBACK],
             "jwks": {"keys": [public]},
         }
-        done = server.run("client", "add", "--profile", "nlgov", file=file)
+        done = server.tell("client add", profile="nlgov", file=file)
         client = Client(server.issuer, done["client_id"])
         dora.get(address(server, client, scope="openid", max_age="100000", acr_values=LOW))
         now = int(time.time())

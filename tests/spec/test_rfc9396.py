@@ -34,7 +34,7 @@ def client(server: Server) -> Client:
         "redirect_uris": [CALLBACK],
         "grant_types": ["authorization_code", "refresh_token"],
     }
-    done = server.run("client", "add", "--profile", "baseline", file=file)
+    done = server.tell("client add", profile="baseline", file=file)
     return Client(server.issuer, done["client_id"], None, done["client_secret"])
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from base.assurance import HIGH, LOW, SUBSTANTIAL
 from tests.fixtures.authenticator import SYNCED, Authenticator
-from tests.fixtures.visitors import PASSWORD, Visitor, citizen, claims, command
+from tests.fixtures.visitors import PASSWORD, Visitor, citizen, claims
 from tests.flows.test_independent_client import address, answer_of, redeem
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ PURPOSE = {
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Client:
-    server.run("purpose", "add", file=PURPOSE)
-    server.run("purpose", "publish", PURPOSE["id"])
+    server.tell("purpose add", file=PURPOSE)
+    server.tell("purpose publish", id=PURPOSE["id"])
     return server.register(
         "stepping", "baseline", agency="health-insurer", purpose=PURPOSE["id"], scope="openid birthdate"
     )
@@ -45,7 +45,7 @@ def client(server: Server) -> Client:
 def enrolled(server: Server, username: str, proofing: str, authenticator: Authenticator) -> Visitor:
     """A citizen with a password and this passkey, which was added with an enrolment code of this proof of identity."""
     person = citizen(server, f"old{username}")
-    code = command(server, "citizen enrol", id=person, proofing=proofing)["enrolment_code"]
+    code = server.tell("citizen enrol", id=person, proofing=proofing)["enrolment_code"]
     one = Visitor(server, username)
     one.get(f"{server.issuer}/enrol")
     one.submit("/enrol", enrolment_code=code, username=username, password=PASSWORD)

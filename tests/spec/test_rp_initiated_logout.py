@@ -277,7 +277,7 @@ class TestSection3:
     def test_a_disabled_client_is_led_back_to_no_more(self, server: Server, dirk: Visitor) -> None:
         gone = server.register("gone", "baseline", agency="health-insurer", post_logout_redirect_uris=[AFTER])
         hint = dirk.tokens(gone)["id_token"]
-        server.run("client", "disable", gone.client_id)
+        server.tell("client disable", client_id=gone.client_id)
 
         answer = leave(dirk, id_token_hint=hint, post_logout_redirect_uri=AFTER)
 
