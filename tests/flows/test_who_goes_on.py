@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agency.client import Client
-from tests.fixtures.server import CALLBACK, log_in
+from tests.fixtures.server import CALLBACK
+from tests.fixtures.visitors import Visitor, citizen
 from tests.flows.test_independent_client import (
     Stopping,
     address,
@@ -18,10 +20,11 @@ from tests.flows.test_independent_client import (
     browser,
     logged_in,
     redeem,
-    wait_for_new_code,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.fixtures.server import Server
 
 __all__ = ["browser", "logged_in"]
@@ -37,6 +40,20 @@ def registered(server: Server, **more: Any) -> Client:
     file = {"client_name": "chooser", "agency": "health-insurer", "redirect_uris": [CALLBACK], **more}
     done = server.tell("client add", profile="baseline", file=file)
     return Client(server.issuer, done["client_id"], None, done["client_secret"])
+
+
+@pytest.fixture(scope="module")
+def passwords(server: Server) -> None:
+    """Citizens whose logins wait for no new code of the app."""
+    for username in ("first", "second"):
+        citizen(server, username)
+
+
+@pytest.fixture
+def two(server: Server, passwords: None) -> Iterator[Visitor]:
+    """A browser of the first of them."""
+    with closing(Visitor(server, "first")) as one:
+        yield one
 
 
 class TestSelectAccount:
@@ -61,19 +78,18 @@ class TestSelectAccount:
         assert logged_in.arrived == ""
         assert "/select" in logged_in.url
 
-    def test_or_logs_in_as_someone_else_and_is_asked_no_more(self, server: Server, browser: Stopping) -> None:
+    def test_or_logs_in_as_someone_else_and_is_asked_no_more(self, server: Server, two: Visitor) -> None:
         client = server.clients["baseline"]
-        wait_for_new_code("anna" + server.issuer)
-        log_in(browser, address(server, client, scope="openid"))
-        first = redeem(server, client, answer_of(browser)["code"]).json()["id_token"]
-        browser.get(address(server, client, scope="openid", prompt="select_account"))
-        handle = browser.url.partition("request=")[2]
+        first = claims_of(two.tokens(client)["id_token"])
+        two.get(address(server, client, scope="openid", prompt="select_account"))
+        handle = two.url.partition("request=")[2]
 
-        wait_for_new_code("bram" + server.issuer)
-        log_in(browser, f"{server.issuer}/login?request={handle}", "bram")
+        two.username = "second"
+        two.get(f"{server.issuer}/login?request={handle}")
+        two.password()
 
-        second = redeem(server, client, answer_of(browser)["code"]).json()["id_token"]
-        assert claims_of(first)["sub"] != claims_of(second)["sub"]
+        second = claims_of(redeem(server, client, answer_of(two)["code"]).json()["id_token"])
+        assert first["sub"] != second["sub"]
 
     def test_without_a_session_it_is_the_login_page(self, server: Server, browser: Stopping) -> None:
         browser.get(address(server, server.clients["baseline"], scope="openid", prompt="select_account"))
@@ -105,19 +121,15 @@ class TestSelectAccount:
 class TestMaxAge:
     """OpenID Connect Core section 3.1.2.1."""
 
-    def test_zero_asks_for_a_login_now_and_auth_time_moves(self, server: Server, browser: Stopping) -> None:
+    def test_zero_asks_for_a_login_now_and_auth_time_moves(self, server: Server, two: Visitor) -> None:
         client = server.clients["baseline"]
-        wait_for_new_code("bram" + server.issuer)
-        log_in(browser, address(server, client, scope="openid"), "bram")
-        before = claims_of(redeem(server, client, answer_of(browser)["code"]).json()["id_token"])["auth_time"]
+        before = claims_of(two.tokens(client)["id_token"])["auth_time"]
         time.sleep(1.1)
 
-        browser.get(address(server, client, scope="openid", max_age="0", prompt="none"))
-        assert answer_of(browser)["error"] == "login_required"
-        wait_for_new_code("bram" + server.issuer)
-        log_in(browser, address(server, client, scope="openid", max_age="0"), "bram")
+        two.get(address(server, client, scope="openid", max_age="0", prompt="none"))
+        assert answer_of(two)["error"] == "login_required"
+        after = claims_of(two.tokens(client, max_age="0")["id_token"])["auth_time"]
 
-        after = claims_of(redeem(server, client, answer_of(browser)["code"]).json()["id_token"])["auth_time"]
         assert after > before
 
     def test_a_clients_own_default_counts_where_the_request_says_nothing(
