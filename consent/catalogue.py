@@ -27,7 +27,13 @@ SENSITIVITIES = ("ordinary", "financial", "special")
 DAY_S = 86_400
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 
-Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}\Z")]
+_SLUG, _OIN = r"^[a-z][a-z0-9-]{1,62}\Z", r"^[0-9]{20}\Z"
+_IN_WORDS = {
+    _SLUG: "2 to 63 small letters, digits and dashes that begin with a letter, such as housing-benefit",
+    _OIN: "an OIN of 20 digits",
+}
+
+Slug = Annotated[str, msgspec.Meta(pattern=_SLUG)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=600)]
 
 
@@ -46,7 +52,7 @@ class AgencyFile(msgspec.Struct, forbid_unknown_fields=True):
     """An agency, with the kinds of data that it is the source of."""
 
     id: Slug
-    oin: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{20}\Z")]
+    oin: Annotated[str, msgspec.Meta(pattern=_OIN)]
     name: dict[str, Text]
     contact: Text
     url: str = ""
@@ -175,7 +181,15 @@ def _decode(raw: bytes, kind: type[Any]) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"the file is not as expected: {error}") from error
+        raise CatalogueError(f"the file is not as expected: {_worded(error)}") from error
+
+
+def _worded(error: Exception) -> str:
+    """What msgspec says, with words instead of a pattern."""
+    told = str(error)
+    for pattern, words in _IN_WORDS.items():
+        told = told.replace(f"Expected `str` matching regex {pattern!r}", f"Expected {words}")
+    return told
 
 
 def _check_texts(texts: Texts, where: str) -> None:

@@ -28,7 +28,7 @@ def add(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, 
     now = house.clock.now()
     try:
         client, secret = managing.prepare(raw, profile, development=development)
-        _check_agency(house, client.agency)
+        _check_agency(house, client.agency, client.purpose)
         check_possible(client, house.settings)
         columns = managing.fetched(house.settings, client, now)
         added = house.databases["idp"].write_now(lambda c: managing.add(c, client, now, columns))
@@ -112,10 +112,13 @@ def trust(house: House, params: dict[str, Any], _progress: Progress) -> dict[str
     return {"iss": file.iss, "keys": len(file.jwks["keys"])}
 
 
-def _check_agency(house: House, agency: str) -> None:
+def _check_agency(house: House, agency: str, purpose: str | None = None) -> None:
+    """Both stand in the catalogue, the purpose as one that this agency published or prepares."""
     catalogue = house.databases["consent"].read_now(house.consent.registry.snapshot)
     if agency not in catalogue.agencies:
         raise Refused(f"there is no agency {agency}; add it first: regie agency add FILE")
+    if purpose and not any(one.id == purpose and one.agency == agency for one in catalogue.versions.values()):
+        raise Refused(f"{agency} has no purpose {purpose}; add it first: regie purpose add FILE")
 
 
 def _told(house: House, client: managing.Client) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class TestFiles:
             ({"maxDurationDays": 36_500}, "not as expected"),
             ({"title": {"nl": "Alleen Nederlands"}}, "title: the text is missing in en"),
             ({"title": {"nl": " ", "en": "x"}}, "title: the text is missing in nl"),
-            ({"id": "Housing Benefit"}, "not as expected"),
+            ({"id": "Housing Benefit"}, "not as expected: Expected 2 to 63 small letters"),
             ({"surprise": 1}, "unknown field `surprise`"),
             ({"title": {"nl": "x", "en": "x", "EN;q=1": "x"}}, "not a language tag"),
         ],

@@ -132,6 +132,9 @@ def test_an_agency_its_purpose_its_client_and_their_end(line: Line) -> None:
         "scope": "openid birthdate",
     }
     client = line.json("client", "add", "--profile", "baseline", file=metadata)
+    for unknown in ("health-insurence", "housing-benefit"):
+        refused = line.json("client", "add", "--profile", "baseline", file={**metadata, "purpose": unknown}, expect=1)
+        assert refused["error"].startswith(f"health-insurer has no purpose {unknown}; add it first")
 
     shown = line.json("client", "show", client["client_id"])
     assert shown["client_id"] == client["client_id"]
