@@ -17,6 +17,7 @@ from base.settings import Settings
 from base.web.proxy import anchors
 from regie import tls
 from regie.protocol import BoundedProtocol
+from regie.renewing import RenewingContext
 
 GRACEFUL_S = 8
 """What is under way gets this long to finish after SIGTERM."""
@@ -103,7 +104,7 @@ def _always(settings: Settings) -> dict[str, Any]:
 
 
 def _in_process(certificate: Any, key: Any, *_: object) -> ssl.SSLContext:
-    return tls.server_context(certificate, key)
+    return RenewingContext([certificate, key], lambda: tls.server_context(certificate, key))
 
 
 def _made(context: ssl.SSLContext | None, *_: object) -> ssl.SSLContext | None:
@@ -117,6 +118,8 @@ def _server_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _mutual_context(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is None or key is None:
         return None
-    return tls.MutualContext(settings.tls_certificate, settings.tls_key, anchors(settings))
+    files = [certificate, key, settings.tls_client_ca]
+    return RenewingContext(files, lambda: tls.MutualContext(certificate, key, anchors(settings)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -15,7 +16,7 @@ import pytest
 from cryptography import x509
 
 from base.settings import Settings, UnsafeSettings
-from regie import doctor, listening, tls
+from regie import doctor, listening, renewing, tls
 from regie.house import House
 from tests.fixtures.certificates import Authority, Identity, self_signed, subject
 from tests.fixtures.mutual import free_port
@@ -193,6 +194,73 @@ class TestTransport:
 
         assert time.monotonic() - began < 4
         connection[1].close()
+
+
+class TestRenewal:
+    """A certificate that is renewed while the server runs."""
+
+    async def certificate(self, port: int, directory: Path) -> bytes:
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context_of(directory, None), server_hostname="localhost"
+        )
+        shown: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.close()
+        return shown
+
+    async def test_it_is_taken_up_without_a_restart_once_it_is_whole(
+        self, directory: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(renewing, "LOOK_EVERY_S", 0.0)
+        settings, new = settings_of(directory), authority.server()
+        async with listening.mutual(app, settings):
+            before = await self.certificate(settings.mtls_port, directory)
+            crt, key = new.write(directory, "new")
+            key.replace(directory / "server.key")
+            halfway = await self.certificate(settings.mtls_port, directory)
+            crt.replace(directory / "server.crt")
+            after = await self.certificate(settings.mtls_port, directory)
+
+        assert halfway == before != after == new.der
+
+    async def test_so_are_the_authorities_of_callers(
+        self, directory: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(renewing, "LOOK_EVERY_S", 0.0)
+        settings, other = settings_of(directory), Authority("Another")
+        caller = context_of(directory, other.issue(NAME))
+        async with listening.mutual(app, settings):
+            before = (await ask(settings.mtls_port, caller))[0]
+            (directory / "ca.pem").write_bytes(authority.pem + other.pem)
+            after = (await ask(settings.mtls_port, caller))[0]
+
+        assert ("unknown ca" in before, "unknown ca" in after) == (True, False)
+
+    def test_the_public_port_renews_too(
+        self, directory: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(renewing, "LOOK_EVERY_S", 0.0)
+        crt, key = directory / "server.crt", directory / "server.key"
+        context = renewing.RenewingContext([crt, key], lambda: tls.server_context(crt, key))
+
+        def shown() -> bytes:
+            ends = [(ssl.MemoryBIO(), ssl.MemoryBIO()) for _ in range(2)]
+            server = context.wrap_bio(*ends[0], server_side=True)
+            client = context_of(directory, None).wrap_bio(*ends[1], server_hostname="localhost")
+            for _ in range(4):
+                for one in (client, server):
+                    with contextlib.suppress(ssl.SSLWantReadError):
+                        one.do_handshake()
+                ends[0][0].write(ends[1][1].read())
+                ends[1][0].write(ends[0][1].read())
+            found = client.getpeercert(binary_form=True)
+            assert found is not None
+            return bytes(found)
+
+        before, new = shown(), authority.server()
+        for old, one in zip((crt, key), new.write(directory, "new"), strict=True):
+            one.replace(old)
+
+        assert before != shown() == new.der
 
 
 class TestWhatIsOffered:
