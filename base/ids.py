@@ -13,5 +13,10 @@ def secret() -> str:
 
 
 def identifier() -> str:
-    """128 random bits, 22 base64url characters: names of things, which are no secrets."""
-    return secrets.token_urlsafe(16)
+    """128 random bits, 22 base64url characters: names of things, which are no secrets.
+
+    None begins with a dash: on a command line it would be read as an option.
+    """
+    while (made := secrets.token_urlsafe(16)).startswith("-"):
+        pass
+    return made

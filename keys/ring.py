@@ -137,8 +137,10 @@ class Ring:
         self._load()
 
     def _make(self, alg: str, state: str, now: datetime) -> KeyInfo:
-        key = (SIGNING[alg] if alg in SIGNING else ENCRYPTION[alg]).generate()
-        kid = thumbprint(public_jwk(key.public_key()))
+        kind = SIGNING[alg] if alg in SIGNING else ENCRYPTION[alg]
+        key = kind.generate()
+        while (kid := thumbprint(public_jwk(key.public_key()))).startswith("-"):
+            key = kind.generate()  # `regie keys revoke` would read the name as an option
         self._store.add(kid, key)
         self._private[kid] = key
         return KeyInfo(kid, alg, state, now, now)

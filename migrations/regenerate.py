@@ -1,5 +1,9 @@
-"""Write a service's first migration anew from its tables. Only while nothing is released."""
+"""Write a service's first migration anew from its tables. Only while nothing is released.
 
+Its name holds a digest of what it makes: a database of an earlier first migration is recognised, and refused in a sentence.
+"""
+
+import hashlib
 import sys
 from importlib import import_module
 
@@ -29,6 +33,9 @@ def main(service: str) -> None:
                 "import base.database.types\n", "import base.database.types\nfrom migrations import append_only\n"
             )
         )
+    text = path.read_text()
+    name = f"{REVISION}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    path.write_text(text.replace(f"revision = {REVISION!r}", f'revision = "{name}"', 1))
     path.rename(versions / f"{REVISION}_first_tables.py")
 
 

@@ -347,14 +347,14 @@ def _read(file: str) -> str:
 
 def _guard(work: Callable[[], Any], *, as_json: bool) -> Any:
     """What is refused with a sentence ends here; anything else is a fault of ours and shows its stack."""
-    from base.database import DatabaseInUse  # noqa: PLC0415 - see serve
+    from base.database import DatabaseInUse, UnknownTables  # noqa: PLC0415 - see serve
     from base.settings import UnsafeSettings  # noqa: PLC0415
     from keys.errors import KeysError  # noqa: PLC0415
     from regie.commands.base import Refused  # noqa: PLC0415
 
     try:
         return work()
-    except (Refused, UnsafeSettings, DatabaseInUse, KeysError, OSError, UnicodeDecodeError) as error:
+    except (Refused, UnsafeSettings, DatabaseInUse, UnknownTables, KeysError, OSError, UnicodeDecodeError) as error:
         if as_json:
             print(json.dumps({"error": str(error)}))
         else:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.clock import Clock, SystemClock
-from base.database import Database, open_database
+from base.database import Database, UnknownTables, open_database
 from base.log import log
 from base.problems import Problem
 from base.render import Renderer
@@ -48,7 +48,7 @@ class House:
     def open(cls, settings: Settings, clock: Clock | None = None) -> House:
         """Open keys and databases; an empty or older database is migrated.
 
-        UnsafeSettings, DatabaseInUse or KeysError, each with a sentence for the operator.
+        UnsafeSettings, DatabaseInUse, UnknownTables or KeysError, each with a sentence for the operator.
         """
         settings.check()
         clock = clock or SystemClock()
@@ -61,9 +61,14 @@ class House:
         except BaseException:
             idp.close()
             raise
-        for database in (idp, consent):
-            if not database.is_migrated():
-                database.migrate()
+        try:
+            for database in (idp, consent):
+                if not database.is_migrated():
+                    database.migrate()
+        except UnknownTables:
+            idp.close()
+            consent.close()
+            raise
         return cls(settings, clock, ring, idp, consent)
 
     def app(self) -> Frame:

@@ -18,10 +18,11 @@ from sqlalchemy import Connection, Engine
 
 from base.database import engines, migrating
 from base.database.engines import DatabaseInUse, FileLock
+from base.database.migrating import UnknownTables
 from base.database.writer import MAX_WAITING, Busy, Writer
 from base.settings import Settings
 
-__all__ = ["Busy", "Connection", "Database", "DatabaseInUse", "open_database"]
+__all__ = ["Busy", "Connection", "Database", "DatabaseInUse", "UnknownTables", "open_database"]
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ class Database:
             return unit(connection)
 
     def migrate(self) -> None:
-        """Bring the tables up to date; the first migration makes them."""
+        """Bring the tables up to date; the first migration makes them. UnknownTables."""
         migrating.upgrade(self._write, self.name)
 
     def is_migrated(self) -> bool:

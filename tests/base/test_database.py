@@ -7,8 +7,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select
+import pytest
+from sqlalchemy import func, insert, select, text
 
+from base.database import UnknownTables
 from base.ids import identifier
 from idp.store.tables import handle
 
@@ -59,3 +61,17 @@ async def test_a_unit_that_fails_takes_nothing_of_its_neighbours_along(backend: 
 
     assert sum(isinstance(one, ValueError) for one in outcomes) == 20
     assert database.read_now(count) == 40
+
+
+def test_tables_of_a_version_that_is_unknown_are_refused_and_left_alone(backend: Backend) -> None:
+    database = backend.open("idp")
+    database.write_now(add)
+    database.write_now(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    database.close()
+    database = backend.open("idp")
+
+    assert not database.is_migrated()
+    with pytest.raises(UnknownTables, match="tables of version 9999, which this program does not know"):
+        database.migrate()
+
+    assert database.read_now(count) == 1

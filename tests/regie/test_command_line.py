@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import Result
-from sqlalchemy import select
+from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from base.assurance import LOW
@@ -116,6 +116,17 @@ def test_a_command_waits_for_whoever_has_the_files_open_for_a_moment(line: Line)
             house.close()
 
         assert command.result(timeout=30).exit_code == 0
+
+
+def test_data_of_another_version_is_refused_in_a_sentence(line: Line) -> None:
+    line.json("agency", "list")
+    with closing(House.open(Settings())) as house:
+        house.databases["idp"].write_now(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '0001'")))
+
+    for command in (("agency", "list"), ("doctor",), ("migrate",)):
+        assert "does not know" in line.json(*command, expect=1)["error"]
+    # The files are free again: the sentence is no "database in use".
+    assert "does not know" in line("agency", "list").stderr
 
 
 def test_an_agency_its_purpose_its_client_and_their_end(line: Line) -> None:

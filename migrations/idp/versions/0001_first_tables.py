@@ -5,7 +5,7 @@ from alembic import op
 
 import base.database.types
 
-revision = "0001"
+revision = "0001_78739aca"
 down_revision = None
 branch_labels = None
 depends_on = None
