@@ -66,7 +66,7 @@ PROFILES: dict[str, Profile] = {
             "nlgov",
             par_required=False,
             binding_required=False,
-            auth_methods=frozenset({"private_key_jwt", *MTLS}),
+            auth_methods=frozenset({"private_key_jwt", "tls_client_auth"}),
             signing=frozenset({PS256, RS256, ES256}),
             response_signing=ALGORITHMS_OF_SHA256,
             id_token_alg=PS256,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -17,8 +19,10 @@ from agency.client import ASSERTION_TYPE, Client
 from agency.jose import Key
 from idp.clients.registration import InvalidMetadata, register
 from idp.profiles import PROFILES
+from tests.fixtures.counterparty import sealed, verified
 from tests.fixtures.server import CALLBACK
 from tests.flows.test_independent_client import (
+    CHALLENGE,
     VERIFIER,
     Stopping,
     address,
@@ -111,6 +115,90 @@ class TestNlgov:
 
         assert done.status_code == 200
         assert header_of(done.json()["id_token"])["alg"] == "PS256"
+
+    def test_a_client_reads_the_common_document_and_chooses_by_its_profile(
+        self, server: Server, logged_in: Stopping
+    ) -> None:
+        """NL GOV OpenID Connect section 5.4.2: it knows its profile, an invitation and the issuer, and nothing else."""
+        told = httpx2.get(f"{server.issuer}/.well-known/openid-configuration").json()
+        assert told["issuer"] == server.issuer
+
+        def chosen(member: str, *wanted: str) -> str:
+            """The first that the profile prefers and the document has."""
+            return next(one for one in wanted if one in told[member])
+
+        signing = {
+            registered: chosen(f"{offered}_values_supported", "PS256", "RS256")
+            for registered, offered in (
+                ("token_endpoint_auth_signing_alg", "token_endpoint_auth_signing_alg"),
+                ("request_object_signing_alg", "request_object_signing_alg"),
+                ("id_token_signed_response_alg", "id_token_signing_alg"),
+                ("userinfo_signed_response_alg", "userinfo_signing_alg"),
+            )
+        }
+        key = RSAKey.generate_key(2048)
+        metadata = {
+            "client_name": "one",
+            "redirect_uris": [CALLBACK],
+            "grant_types": [chosen("grant_types_supported", "authorization_code")],
+            "response_types": [chosen("response_types_supported", "code")],
+            "subject_type": chosen("subject_types_supported", "pairwise"),
+            "scope": chosen("scopes_supported", "openid"),
+            "token_endpoint_auth_method": chosen("token_endpoint_auth_methods_supported", "private_key_jwt"),
+            "jwks": {"keys": [{**key.as_dict(private=False), "kid": "k", "use": "sig", "alg": "PS256"}]},
+            **signing,
+        }
+        invitation = server.tell("client invite", agency="health-insurer", profile="nlgov", uses=1, days=1)
+        bearer = {"authorization": f"Bearer {invitation['initial_access_token']}"}
+        made = httpx2.post(told["registration_endpoint"], json=metadata, headers=bearer)
+        assert made.status_code == 201, made.text
+        client_id = made.json()["client_id"]
+        assert {name: made.json()[name] for name in metadata} == metadata
+
+        def signed(use: str, **claims: Any) -> str:
+            now = int(time.time())
+            common = {"iss": client_id, "jti": secrets.token_urlsafe(16), "iat": now, "nbf": now, "exp": now + 60}
+            return jwt.encode({"alg": signing[use], "kid": "k"}, {**common, **claims}, key, algorithms=[signing[use]])
+
+        asked = {
+            "client_id": client_id,
+            "response_type": "code",
+            "redirect_uri": CALLBACK,
+            "scope": "openid",
+            "state": secrets.token_urlsafe(16),
+            "nonce": secrets.token_urlsafe(16),
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": chosen("code_challenge_methods_supported", "S256"),
+            "acr_values": chosen("acr_values_supported", "http://eidas.europa.eu/LoA/substantial"),
+        }
+        request = signed("request_object_signing_alg", aud=told["issuer"], **asked)
+        encryption = chosen("request_object_encryption_alg_values_supported", "RSA-OAEP")
+        query = {name: asked[name] for name in ("client_id", "response_type", "scope")}
+        query["request"] = sealed(server, request, encryption)
+        logged_in.get(f"{told['authorization_endpoint']}?{urlencode(query)}")
+        answer = answer_of(logged_in)
+        assert (answer["iss"], answer["state"]) == (told["issuer"], asked["state"])
+
+        form = {
+            "grant_type": "authorization_code",
+            "code": answer["code"],
+            "redirect_uri": CALLBACK,
+            "code_verifier": VERIFIER,
+            "client_id": client_id,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": signed("token_endpoint_auth_signing_alg", sub=client_id, aud=told["issuer"]),
+        }
+        given = httpx2.post(told["token_endpoint"], data=form)
+        assert given.status_code == 200, given.text
+        token = given.json()["access_token"]
+        person = httpx2.get(told["userinfo_endpoint"], headers={"authorization": f"Bearer {token}"})
+
+        identity = verified(server, given.json()["id_token"], typ="JWT", audience=client_id, alg="PS256")
+        assert {"iss", "aud", "sub", "nonce", "jti", "exp", "iat", "nbf", "acr"} <= set(identity)
+        assert (identity["nonce"], identity["acr"]) == (asked["nonce"], asked["acr_values"])
+        assert "amr" not in identity
+        about = verified(server, person.text, typ="userinfo+jwt", audience=client_id, alg="PS256")
+        assert about["sub"] == identity["sub"]
 
     def test_it_demands_nonce_and_state(self, server: Server, logged_in: Stopping) -> None:
         file = {**METADATA, "jwks": {"keys": [Key.generate().public()]}}
