@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["browser", "logged_in"]
 
 METADATA: dict[str, Any] = {"client_name": "one", "agency": "health-insurer", "redirect_uris": [CALLBACK]}
+WORKERS = 4
+"""Processes on PostgreSQL: what is asked at once reaches several."""
 
 
 def header_of(token: str) -> dict[str, Any]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.fixtures.server import Server
 
 __all__ = ["browser", "logged_in"]
+WORKERS = 4
+"""Processes on PostgreSQL: what is asked at once reaches several."""
 
 
 @pytest.fixture(scope="module")
