@@ -32,17 +32,20 @@ class Consent:
         self.callers = Callers(ring, database, settings, clock)
 
     def routes(self, renderer: Renderer, citizens: CitizenSessions) -> list[BaseRoute]:
-        """The API and the citizen's pages. `citizens`: who is logged in, as the provider knows."""
-        return [*self.api(), *pages.routes(self.registry, renderer, citizens)]
+        """The API, the log and the citizen's pages. `citizens`: who is logged in, as the provider knows."""
+        return [*self.api(), *self.log(), *pages.routes(self.registry, renderer, citizens)]
 
     def api(self) -> list[BaseRoute]:
-        """/consent/v1 and /ledger; hottest first, since routes are tried in order."""
+        """/consent/v1, as its OpenAPI document has it; hottest first, since routes are tried in order."""
         return [
             *checks.routes(self.registry, self.callers),
             *permits.routes(self.registry, self.callers, self.ring.sealer),
             *catalogue.routes(self.registry),
-            *ledger.routes(self.ledger, self.database),
         ]
+
+    def log(self) -> list[BaseRoute]:
+        """/ledger, as C2SP tlog-tiles has it."""
+        return list(ledger.routes(self.ledger, self.database))
 
     def documents(self) -> dict[str, Cached]:
         version = [(b"api-version", API_VERSION.encode())]

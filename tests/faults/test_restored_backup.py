@@ -523,5 +523,5 @@ class TestJournal:
 def _client(world: World) -> Any:
     from base.web import frame
 
-    world.frame = frame(world.consent.api(), world.settings, cached=world.consent.documents())
+    world.frame = frame([*world.consent.api(), *world.consent.log()], world.settings, cached=world.consent.documents())
     return world.client(None)
