@@ -72,10 +72,10 @@ class TestSection2_1_3:
         path = merkle.inclusion(index, size, node)
         merkle.verify_inclusion(LEAVES[index], index, size, path, ROOTS[size])
 
-        altered = data.draw(st.sampled_from(_altered(path)))
+        wrong = data.draw(st.sampled_from(altered(path)))
 
         with pytest.raises(BadProof):
-            merkle.verify_inclusion(LEAVES[index], index, size, altered, ROOTS[size])
+            merkle.verify_inclusion(LEAVES[index], index, size, wrong, ROOTS[size])
 
     def test_what_is_outside_of_the_tree_has_no_proof(self) -> None:
         for index, size in ((0, 0), (5, 5), (-1, 5)):
@@ -104,10 +104,10 @@ class TestSection2_1_4:
         path = merkle.consistency(first, second, node)
         merkle.verify_consistency(first, second, ROOTS[first], ROOTS[second], path)
 
-        altered = data.draw(st.sampled_from(_altered(path)))
+        wrong = data.draw(st.sampled_from(altered(path)))
 
         with pytest.raises(BadProof):
-            merkle.verify_consistency(first, second, ROOTS[first], ROOTS[second], altered)
+            merkle.verify_consistency(first, second, ROOTS[first], ROOTS[second], wrong)
 
     @given(st.integers(1, 300), st.integers(1, 300))
     @settings(max_examples=200, deadline=None)
@@ -133,7 +133,7 @@ class TestSection2_1_4:
             merkle.verify_consistency(0, 5, ROOTS[1], ROOTS[5], [])
 
 
-def _altered(path: list[bytes]) -> list[list[bytes]]:
+def altered(path: list[bytes]) -> list[list[bytes]]:
     """One hash changed, dropped, doubled, one more, two exchanged."""
     found = [[*path, bytes(32)], [bytes(32), *path]]
     for at, one in enumerate(path):
