@@ -19,7 +19,7 @@ EVENTS = frozenset(
         "client.deleted", "client.registration_token_rotated", "software_issuer.added", "code.reused", "token.revoked", "refresh.reused",
         "grant.amended", "grant.revoked",
         "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.published", "purpose.retired",
-        "key.rotated", "key.revoked", "consent.withdrawn_by_operator",
+        "key.rotated", "key.revoked", "consent.withdrawn_by_operator", "ledger.reconciled",
     }
 )  # fmt: skip
 

@@ -230,6 +230,14 @@ class Settings(BaseSettings):
         30, "Life of a permit.", unit="seconds", danger="A withdrawal waits for open permits.", example="30"
     )
 
+    ledger_dir: Path | None = _setting(
+        None,
+        "Where the journal of the ledger is: what left the house last. Without it data_dir/ledger.",
+        unit="directory",
+        danger="Never put it back from a backup: it is what shows that a database was put back (docs/ledger.md).",
+        example="/var/lib/regie-ledger",
+    )
+
     def model_post_init(self, _context: object) -> None:
         if self.development and not self.issuer:
             self.issuer = f"http://localhost:{self.port}"

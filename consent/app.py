@@ -15,7 +15,7 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent import pages
-from consent.api import catalogue, checks, openapi, permits
+from consent.api import catalogue, checks, ledger, openapi, permits
 from consent.callers import Callers
 from consent.registry import Registry
 from keys.ring import Ring
@@ -28,27 +28,29 @@ class Consent:
         self.clock = clock
         self.ring = ring
         self.registry = Registry(database, ring, settings, clock)
+        self.ledger = self.registry.ledger
         self.callers = Callers(ring, database, settings, clock)
 
     def routes(self, renderer: Renderer, citizens: CitizenSessions) -> list[BaseRoute]:
-        """The API and the citizen's pages. `citizens`: who is logged in, as the provider knows."""
-        return [*self.api(), *pages.routes(self.registry, renderer, citizens)]
+        """The API, the log and the citizen's pages. `citizens`: who is logged in, as the provider knows."""
+        return [*self.api(), *self.log(), *pages.routes(self.registry, renderer, citizens)]
 
     def api(self) -> list[BaseRoute]:
-        """/consent/v1; hottest first, since routes are tried in order."""
+        """/consent/v1, as its OpenAPI document has it; hottest first, since routes are tried in order."""
         return [
             *checks.routes(self.registry, self.callers),
             *permits.routes(self.registry, self.callers, self.ring.sealer),
             *catalogue.routes(self.registry),
         ]
 
+    def log(self) -> list[BaseRoute]:
+        """/ledger, as C2SP tlog-tiles has it."""
+        return list(ledger.routes(self.ledger, self.database))
+
     def documents(self) -> dict[str, Cached]:
         version = [(b"api-version", API_VERSION.encode())]
-        return {
-            "/consent/v1/openapi.json": Cached(
-                openapi.document(self.settings.issuer, self.settings.mtls_address), extra=version
-            )
-        }
+        api = Cached(openapi.document(self.settings.issuer, self.settings.mtls_address), extra=version)
+        return {"/consent/v1/openapi.json": api, **ledger.documents(self.ledger)}
 
     def worker(self, handlers: Mapping[str, Handler]) -> Worker:
         """Delivers the registry's events; `handlers` by kind: consent.given, consent.refused, consent.withdrawn."""

@@ -113,6 +113,12 @@ def of_nobody(decision: Decision) -> Decision:
     return of_items(items, decision.legal_basis, decision.purpose_version)
 
 
+def of_closed(decision: Decision) -> Decision:
+    """The decision while the ledger's fence is closed: no to everything, whatever the records say."""
+    items = (ItemDecision(item.category, DENIED, "unreconciled") for item in decision.items)
+    return of_items(items, decision.legal_basis, decision.purpose_version)
+
+
 def _by_consent(category: str, answer: Answer | None, version: int, now: datetime) -> ItemDecision:
     if answer is None:
         return ItemDecision(category, DENIED, "no_consent")

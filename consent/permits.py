@@ -17,8 +17,10 @@ from consent import checks
 from consent.catalogue import Catalogue
 from consent.checks import ALLOWED, DENIED, Decision, ItemDecision
 from consent.interface import PermitRefused, Redeemed
-from consent.store import leaves, records, subjects, uses
-from consent.store.leaves import Pending
+from consent.ledger import append
+from consent.ledger.append import Leaf
+from consent.store import records, subjects, uses
+from consent.store.subjects import Known
 from keys import jose
 from keys.derive import Pseudonyms
 from keys.errors import InvalidToken
@@ -51,7 +53,7 @@ class Outcome:
     expires_at: datetime | None = None
     permit_id: str | None = None
     source_sub: str = ""
-    leaf: Pending | None = None
+    leaf: Leaf | None = None
     consents: tuple[str, ...] = ()
 
 
@@ -61,23 +63,29 @@ def issue(
     pseudonyms: Pseudonyms,
     asked: Asked,
     *,
-    citizen: str,
+    known: Known,
+    sub: str,
     now: datetime,
     life_s: int,
+    closed: bool,
     redeemed: bool = False,
     kind: str = RELEASE,
 ) -> Outcome:
     """Decide, and record the use or the denied attempt. `redeemed`: the provider releases at once, itself.
 
-    `citizen`: "" for a pseudonym that we never gave out; it is denied, and the attempt is kept for the supervisor.
-    On PostgreSQL the answers are locked until the commit: a withdrawal that is acknowledged before this began is
+    `known`: the citizen, "" for a pseudonym `sub` that we never gave out; it is denied, and the attempt is kept for
+    the supervisor.
+    `closed`: the ledger's fence is; it is denied. On PostgreSQL the answers are locked until the commit: a withdrawal that is acknowledged before this began is
     seen, and one that comes later waits.
     """
+    citizen = known.citizen
     answers = records.answers(connection, citizen, asked.agency, asked.purpose, lock=True)
     decision = checks.decide(catalogue, asked.agency, asked.purpose, asked.data, answers, now)
     decision = _with_source(catalogue, decision, asked.source)
     if not citizen:
         decision = checks.of_nobody(decision)
+    if closed:
+        decision = checks.of_closed(decision)
     permit_id = identifier() if decision.allowed else None
     facts = {
         "citizen": citizen,
@@ -86,15 +94,17 @@ def issue(
         "purpose": asked.purpose,
         "purpose_version": decision.purpose_version,
         "categories": list(asked.data),
-        "kind": kind,
+        "use_kind": kind,
         "legal_basis": decision.legal_basis,
         "decision": decision.decision,
         "reason": decision.reason,
         "at": now,
         "permit": permit_id,
     }
-    leaf = leaves.add(connection, "use", facts, citizen=citizen, now=now)
-    uses.add_use(connection, {**facts, "leaf": leaf.hash})
+    leaf, columns = append.add(
+        connection, pseudonyms, "use", facts, citizen=citizen, sub=sub if citizen else "", seed=known.seed
+    )
+    uses.add_use(connection, {**facts, **columns})
     revision = records.revision(connection)
     if permit_id is None:
         return Outcome(decision, revision, now, leaf=leaf)
@@ -163,7 +173,9 @@ def verify(ring: Ring, issuer: str, unverified_permit: str, *, source: str, now:
     return str(claims["jti"])
 
 
-def redeem(connection: Connection, permit_id: str, *, source: str, sub: Pseudonyms, now: datetime) -> Redeemed | str:
+def redeem(
+    connection: Connection, permit_id: str, *, source: str, pseudonyms: Pseudonyms, now: datetime
+) -> Redeemed | str:
     """Take it, once. A string is the reason why not (returned, so that what was written stays written)."""
     taken = uses.redeem(connection, permit_id, source, now)
     if taken is None:
@@ -171,15 +183,11 @@ def redeem(connection: Connection, permit_id: str, *, source: str, sub: Pseudony
         if found is None or found.source != source:
             return "unknown"
         return "redeemed" if found.redeemed_at is not None else "expired"
-    return Redeemed(
-        taken.id,
-        taken.citizen,
-        sub.pairwise(taken.citizen, source),
-        taken.recipient,
-        taken.purpose,
-        taken.categories,
-        now,
-    )
+    sub = pseudonyms.pairwise(taken.citizen, source)
+    row = {"permit": taken.id, "citizen": taken.citizen, "source": source, "at": now}
+    _, columns = append.add(connection, pseudonyms, "redemption", row, citizen=taken.citizen, sub=sub)
+    uses.add_redemption(connection, {**row, **columns})
+    return Redeemed(taken.id, taken.citizen, sub, taken.recipient, taken.purpose, taken.categories, now)
 
 
 def _with_source(catalogue: Catalogue, decision: Decision, source: str) -> Decision:

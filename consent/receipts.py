@@ -1,45 +1,106 @@
-"""Receipts: what the citizen holds in hand about one event of a consent, signed, with the fields of ISO/IEC TS 27560.
+"""Receipts: what the citizen holds in hand about one event of a consent, or about one use of his data.
 
-A receipt names the leaf that the ledger will contain; its inclusion proof comes with the ledger's tiles.
+A file of four members: the receipt itself, signed, with the fields of ISO/IEC TS 27560; the entry, which is the event
+exactly as the ledger commits to it; the salt that opens the commitment; and the proof that it is in the ledger (C2SP
+tlog-proof, with a signed checkpoint). Whoever has the file and the ledger's public key needs nobody else: agency/receipt.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from base.database import Connection
 from consent.catalogue import Catalogue
-from consent.records import receipt_id
+from consent.ledger import leaf
+from consent.records import receipt_id as name_of
+from consent.store import records, seeds, uses
 from keys import jose
+from keys.digest import b64encode
 from keys.ring import Ring
 
 TYP = "receipt+jwt"
 SCHEMA = "ISO/IEC TS 27560:2023"
+LEAF = 43
+"""Characters of a leaf's hash, which is the name of a use's receipt: its number would tell how much happens here."""
+USE_SCHEMA = "regie use of personal data 1"
 _STATES = {"given": "consent given", "refused": "consent refused", "withdrawn": "consent withdrawn"}
 
 
-def claims(event: Mapping[str, Any], catalogue: Catalogue, *, sub: str, issuer: str, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`jws`: signed. `entry`: canonical JSON. `leaf_hash`, `seq`: where its proof is found."""
+
+    jws: str
+    entry: bytes
+    salt: bytes
+    leaf_hash: str
+    seq: int
+
+    def file(self, proof: str) -> bytes:
+        """As the citizen keeps it. `proof`: empty while the entry waits for its place, for a second at most."""
+        members = {"receipt": self.jws, "entry": self.entry.decode(), "salt": b64encode(self.salt), "proof": proof}
+        return msgspec.json.format(msgspec.json.encode(members), indent=1)
+
+
+def find(
+    connection: Connection,
+    catalogue: Catalogue,
+    ring: Ring,
+    receipt_id: str,
+    *,
+    citizen: str,
+    issuer: str,
+    now: datetime,
+) -> Receipt | None:
+    """Of one event (`consent.seq`), of a consent's newest, or of one use (its leaf). None unless it is this citizen's."""
+    found = _row(connection, receipt_id, citizen)
+    seed = seeds.find(connection, citizen)
+    if found is None or seed is None:
+        return None
+    kind, row = found
+    sub = ring.pseudonyms.pairwise(citizen, row[leaf.SECTOR[kind]])
+    told = (use_claims if kind == "use" else claims)(row, catalogue, sub=sub, issuer=issuer, now=now)
+    salt, entry = ring.pseudonyms.salt(seed, row["nonce"]), leaf.content(kind, row, sub)
+    return Receipt(sign(ring, told), entry, salt, row["leaf"], row["leaf_seq"])
+
+
+def _row(connection: Connection, receipt_id: str, citizen: str) -> tuple[str, dict[str, Any]] | None:
+    if len(receipt_id) == LEAF:
+        use = uses.row(connection, citizen, receipt_id)
+        return ("use", use) if use is not None else None
+    consent_id, _, seq = receipt_id.partition(".")
+    if records.one(connection, consent_id, citizen) is None:
+        return None
+    events = [one for one in records.events(connection, consent_id) if seq in ("", str(one["seq"]))]
+    return ("consent", events[-1]) if events else None
+
+
+def claims(row: Mapping[str, Any], catalogue: Catalogue, *, sub: str, issuer: str, now: datetime) -> dict[str, Any]:
     """The receipt of one event of the register.
 
     `sub`: the citizen as the recipient knows him. The registry's own name for him stays inside: a receipt that is
     shown to two agencies must not tell them that it is the same person.
     """
-    purpose = catalogue.versions[event["purpose"], event["purpose_version"]]
-    category = catalogue.categories[event["category"]]
-    recipient, source = catalogue.agencies[event["agency"]], catalogue.agencies[category.source]
-    language = event["language"]
-    duration = int((event["expires_at"] - event["at"]).total_seconds()) if event["expires_at"] else None
+    purpose = catalogue.versions[row["purpose"], row["purpose_version"]]
+    category = catalogue.categories[row["category"]]
+    recipient, source = catalogue.agencies[row["agency"]], catalogue.agencies[category.source]
+    language = row["language"]
+    duration = int((row["expires_at"] - row["at"]).total_seconds()) if row["expires_at"] else None
     return {
         "iss": issuer,
-        "jti": receipt_id(event["consent"], event["seq"]),
+        "jti": name_of(row["consent"], row["seq"]),
         "iat": int(now.timestamp()),
         "schema_version": SCHEMA,
-        "record_id": event["consent"],
+        "record_id": row["consent"],
         "pii_principal_id": sub,
         "language": language,
-        "privacy_notice_hash": event["notice_hash"],
-        "collection_method": event["channel"],
+        "privacy_notice_hash": row["notice_hash"],
+        "collection_method": row["channel"],
         "purpose": {
             "id": purpose.id,
             "version": purpose.version,
@@ -51,17 +112,42 @@ def claims(event: Mapping[str, Any], catalogue: Catalogue, *, sub: str, issuer: 
         "pii_controllers": [_party(recipient), _party(source)],
         "recipient_third_parties": [],
         "validity_duration_s": duration,
-        "expires_at": _time(event["expires_at"]),
-        "withdrawal_method": f"{issuer}/my/consents/{event['consent']}",
+        "expires_at": _time(row["expires_at"]),
+        "withdrawal_method": f"{issuer}/my/consents/{row['consent']}",
         "jurisdiction": "NL",
         "event": {
-            "type": event["type"],
-            "state": _STATES[event["type"]],
-            "time": _time(event["at"]),
-            "revision": event["seq"],
+            "type": row["type"],
+            "state": _STATES[row["type"]],
+            "time": _time(row["at"]),
+            "revision": row["seq"],
         },
-        "leaf": event["leaf"],
+        "ledger": _place(row),
     }
+
+
+def use_claims(row: Mapping[str, Any], catalogue: Catalogue, *, sub: str, issuer: str, now: datetime) -> dict[str, Any]:
+    """The receipt of one use, or of one attempt that was denied. `sub`: the citizen as the recipient knows him."""
+    parties = [catalogue.agencies.get(row[name]) for name in ("recipient", "source")]
+    purpose = catalogue.versions.get((row["purpose"], row["purpose_version"]))
+    return {
+        "schema_version": USE_SCHEMA,
+        "iss": issuer,
+        "iat": int(now.timestamp()),
+        "pii_principal_id": sub,
+        "recipient": row["recipient"],
+        "source": row["source"],
+        "pii_controllers": [_party(one) for one in parties if one is not None],
+        "purpose": {"id": row["purpose"], "version": row["purpose_version"], "hash": purpose.hash if purpose else None},
+        "lawful_basis": {"basis": row["legal_basis"], "statute": purpose.statute if purpose else None},
+        "pii_information": [{"type": one} for one in row["categories"]],
+        "permit": row["permit"],
+        "event": {"type": "use", "state": row["decision"], "reason": row["reason"], "time": _time(row["at"])},
+        "ledger": _place(row),
+    }
+
+
+def _place(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"leaf_hash": row["leaf"], "seq": row["leaf_seq"]}
 
 
 def sign(ring: Ring, receipt: Mapping[str, Any]) -> str:

@@ -15,8 +15,10 @@ from base.database import Connection
 from base.ids import identifier
 from consent.checks import GIVEN, REFUSED, WITHDRAWN
 from consent.interface import Question, Recorded
-from consent.store import leaves, notices, records, uses
+from consent.ledger import append
+from consent.store import notices, records, uses
 from consent.store.records import Record
+from keys.derive import Pseudonyms
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ def answer(
     question: Question,
     answers: Mapping[str, bool],
     language: str,
+    pseudonyms: Pseudonyms,
     now: datetime,
 ) -> Recorded:
     """Record every answer of one asking page; a refusal is an event too.
@@ -72,8 +75,8 @@ def answer(
             "language": language,
         }
         # The answer before it stops to count first: the database allows one that counts.
-        records.supersede(connection, citizen, question.agency, question.purpose, item.category, now)
-        seq = _event(connection, consent_id, state, facts, channel="page")
+        ended = records.supersede(connection, citizen, question.agency, question.purpose, item.category, now)
+        seq = _event(connection, consent_id, state, facts, channel="page", pseudonyms=pseudonyms, ended=ended)
         row = {"id": consent_id, "state": state, "current": True, "ended_at": None, "seq": seq, **facts}
         records.add(connection, row)
         receipts.append(receipt_id(consent_id, seq))
@@ -83,7 +86,13 @@ def answer(
 
 
 def withdraw(
-    connection: Connection, *, consent_id: str, citizen: str, now: datetime, channel: str = "page"
+    connection: Connection,
+    *,
+    consent_id: str,
+    citizen: str,
+    pseudonyms: Pseudonyms,
+    now: datetime,
+    channel: str = "page",
 ) -> Withdrawn | None:
     """End one consent. None when this citizen has no such consent that is still given.
 
@@ -93,7 +102,8 @@ def withdraw(
     record = records.withdraw(connection, consent_id, citizen, now)
     if record is None:
         return None
-    seq = _event(connection, consent_id, WITHDRAWN, _facts(record, now), channel=channel)
+    facts = _facts(record, now)
+    seq = _event(connection, consent_id, WITHDRAWN, facts, channel=channel, pseudonyms=pseudonyms, ended=consent_id)
     under_way = tuple(one.id for one in uses.open_permits(connection, citizen, [consent_id], now))
     return Withdrawn((consent_id,), seq, under_way, (receipt_id(consent_id, seq),))
 
@@ -103,6 +113,7 @@ def withdraw_agency(
     *,
     agency: str,
     citizen: str,
+    pseudonyms: Pseudonyms,
     now: datetime,
     channel: str = "page",
     purposes: Collection[str] | None = None,
@@ -111,7 +122,12 @@ def withdraw_agency(
     done = [
         one
         for consent_id in records.given(connection, citizen, agency, purposes)
-        if (one := withdraw(connection, consent_id=consent_id, citizen=citizen, now=now, channel=channel)) is not None
+        if (
+            one := withdraw(
+                connection, consent_id=consent_id, citizen=citizen, pseudonyms=pseudonyms, now=now, channel=channel
+            )
+        )
+        is not None
     ]
     return Withdrawn(
         tuple(consent for one in done for consent in one.consents),
@@ -121,12 +137,22 @@ def withdraw_agency(
     )
 
 
-def _event(connection: Connection, consent_id: str, kind: str, facts: Mapping[str, Any], *, channel: str) -> int:
-    """Leaf, event and message of one change; answers its place in the order."""
-    leaf = leaves.add(connection, kind, {"consent": consent_id, **facts}, citizen=facts["citizen"], now=facts["at"])
-    seq = records.add_event(
-        connection, {"consent": consent_id, "type": kind, "channel": channel, "leaf": leaf.hash, **facts}
-    )
+def _event(
+    connection: Connection,
+    consent_id: str,
+    kind: str,
+    facts: Mapping[str, Any],
+    *,
+    channel: str,
+    pseudonyms: Pseudonyms,
+    ended: str | None,
+) -> int:
+    """Leaf, event and message of one change; answers its place in the order. `ended`: the consent that it ends."""
+    row = {"consent": consent_id, "type": kind, "channel": channel, **facts}
+    sub = pseudonyms.pairwise(facts["citizen"], facts["agency"])
+    tells = f"ended {ended}" if ended is not None else None
+    _, columns = append.add(connection, pseudonyms, "consent", row, citizen=facts["citizen"], sub=sub, tells=tells)
+    seq = records.add_event(connection, {**row, **columns})
     message = {name: facts[name] for name in ("citizen", "agency", "purpose", "category")}
     outbox.put(
         connection,

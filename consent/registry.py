@@ -20,12 +20,15 @@ from consent.checks import Decision
 from consent.errors import AgencySuspended
 from consent.history import Filter, Page
 from consent.interface import Exchanged, LoginEvent, PermitRefused, PersonalDataUse, Question, Recorded, Redeemed
+from consent.ledger.ledger import Ledger
 from consent.permits import Asked, Outcome
+from consent.receipts import Receipt
 from consent.records import Withdrawn
 from consent.store import catalogue as catalogue_store
 from consent.store import checking, notices, subjects, uses
 from consent.store import records as record_store
 from consent.store.records import Record
+from consent.store.subjects import Known
 from consent.store.uses import Use
 from keys.ring import Ring
 
@@ -52,6 +55,7 @@ class _Seen:
 
     catalogue: Catalogue
     rows: checking.Seen
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Registry:
         self._ring = ring
         self._issuer = settings.issuer
         self._permit_s = settings.permit_s
+        self.ledger = Ledger(database, ring, settings, clock)
         self._catalogue: Catalogue | None = None
         self._seeing = Together(database, self._see, checking.MOST)
 
@@ -94,7 +99,13 @@ class Registry:
             subjects.hold(connection, question.agency, sub)
             now = self.clock.now()
             return records.answer(
-                connection, citizen=citizen, question=question, answers=answers, language=language, now=now
+                connection,
+                citizen=citizen,
+                question=question,
+                answers=answers,
+                language=language,
+                pseudonyms=self._ring.pseudonyms,
+                now=now,
             )
 
         return await self.database.write(unit)
@@ -103,15 +114,26 @@ class Registry:
         self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse]
     ) -> tuple[PersonalDataUse, ...]:
         now = self.clock.now()
-        return await self.database.read(
-            lambda c: questions.standing(c, self.snapshot(c), requests, citizen=citizen, agency=agency, now=now)
-        )
+
+        def unit(connection: Connection) -> tuple[PersonalDataUse, ...]:
+            if not self.ledger.fence.is_open(connection):
+                return ()
+            catalogue = self.snapshot(connection)
+            return questions.standing(connection, catalogue, requests, citizen=citizen, agency=agency, now=now)
+
+        return await self.database.read(unit)
 
     async def give_up(self, *, citizen: str, agency: str, purposes: Collection[str]) -> None:
         now = self.clock.now()
         await self.database.write(
             lambda c: records.withdraw_agency(
-                c, agency=agency, citizen=citizen, now=now, channel="agency", purposes=purposes
+                c,
+                agency=agency,
+                citizen=citizen,
+                pseudonyms=self._ring.pseudonyms,
+                now=now,
+                channel="agency",
+                purposes=purposes,
             )
         )
 
@@ -148,7 +170,8 @@ class Registry:
     ) -> frozenset[str]:
         now, catalogue = self.clock.now(), self.snapshot(connection)
         checks.check_login(catalogue.purpose_of(agency, purpose), login, now)
-        subjects.find_and_share(connection, agency, self._sub(citizen, agency))
+        sub = self._sub(citizen, agency)
+        known = Known(citizen, subjects.find_and_share(connection, agency, sub).seed)
         answers = record_store.answers(connection, citizen, agency, purpose)
         items = checks.decide(catalogue, agency, purpose, wanted, answers, now).items
         released: frozenset[str] = frozenset()
@@ -163,9 +186,11 @@ class Registry:
                 catalogue,
                 self._ring.pseudonyms,
                 asked,
-                citizen=citizen,
+                known=known,
+                sub=sub,
                 now=now,
                 life_s=self._permit_s,
+                closed=not self.ledger.fence.is_open(connection),
                 redeemed=True,
             )
             if outcome.decision.allowed:
@@ -184,15 +209,18 @@ class Registry:
         if data is None:
             data = questions.data_of(catalogue, purpose, replace(use, source=target)) if purpose is not None else ()
         asked = Asked(agency, use.purpose, tuple(dict.fromkeys(data)), target)
-        subjects.find_and_share(connection, agency, self._sub(citizen, agency))
+        sub = self._sub(citizen, agency)
+        known = Known(citizen, subjects.find_and_share(connection, agency, sub).seed)
         outcome = permits.issue(
             connection,
             catalogue,
             self._ring.pseudonyms,
             asked,
-            citizen=citizen,
+            known=known,
+            sub=sub,
             now=self.clock.now(),
             life_s=self._permit_s,
+            closed=not self.ledger.fence.is_open(connection),
             kind=permits.EXCHANGE,
         )
         reason = outcome.decision.reason if data or purpose is None else "other_source"
@@ -216,35 +244,38 @@ class Registry:
             raise AgencySuspended(agency)
         answers = seen.rows.answers.get((sub, purpose), {})
         decision = checks.decide(catalogue, agency, purpose, data, answers, now, version=version)
-        known = sub in seen.rows.citizens
-        return Checked(decision if known else checks.of_nobody(decision), seen.rows.revision, now)
+        if sub not in seen.rows.citizens:
+            decision = checks.of_nobody(decision)
+        return Checked(decision if seen.is_open else checks.of_closed(decision), seen.rows.revision, now)
 
     def _see(self, connection: Connection, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Seen]:
         """What checks that wait together need: one statement for each agency among them."""
         subs: dict[str, list[str]] = {}
         for agency, sub in asked:
             subs.setdefault(agency, []).append(sub)
-        found = {}
+        found, is_open = {}, self.ledger.fence.is_open(connection)
         for agency, of_agency in subs.items():
             rows = checking.see(connection, agency, of_agency)
             catalogue = self._catalogue
             if catalogue is None or catalogue.revision != rows.catalogue:
                 catalogue = self._catalogue = catalogue_store.load(connection)
-            found.update(dict.fromkeys(((agency, sub) for sub in of_agency), _Seen(catalogue, rows)))
+            found.update(dict.fromkeys(((agency, sub) for sub in of_agency), _Seen(catalogue, rows, is_open)))
         return found
 
     def permit_unit(self, connection: Connection, asked: Asked, sub: str) -> Permitted:
         """Decide, record and sign; inside the caller's unit of work. The permit must not leave before its commit."""
         catalogue = self.snapshot(connection)
-        citizen = subjects.find_and_share(connection, asked.agency, sub) or ""
+        known = subjects.find_and_share(connection, asked.agency, sub)
         outcome = permits.issue(
             connection,
             catalogue,
             self._ring.pseudonyms,
             asked,
-            citizen=citizen,
+            known=known,
+            sub=sub,
             now=self.clock.now(),
             life_s=self._permit_s,
+            closed=not self.ledger.fence.is_open(connection),
         )
         if outcome.permit_id is None:
             return Permitted(outcome, None)
@@ -258,7 +289,9 @@ class Registry:
         def unit(connection: Connection) -> Redeemed | str:
             if not self.snapshot(connection).is_active(source):
                 return "source"
-            return permits.redeem(connection, permit_id, source=source, sub=self._ring.pseudonyms, now=now)
+            if not self.ledger.fence.is_open(connection):
+                return "unreconciled"
+            return permits.redeem(connection, permit_id, source=source, pseudonyms=self._ring.pseudonyms, now=now)
 
         return unit
 
@@ -273,13 +306,27 @@ class Registry:
     async def withdraw(self, consent_id: str, citizen: str, *, channel: str = "page") -> Withdrawn | None:
         """End one consent. None when there is none of this citizen that is still given."""
         return await self.database.write(
-            lambda c: records.withdraw(c, consent_id=consent_id, citizen=citizen, now=self.clock.now(), channel=channel)
+            lambda c: records.withdraw(
+                c,
+                consent_id=consent_id,
+                citizen=citizen,
+                pseudonyms=self._ring.pseudonyms,
+                now=self.clock.now(),
+                channel=channel,
+            )
         )
 
     async def withdraw_agency(self, agency: str, citizen: str, *, channel: str = "page") -> Withdrawn:
         """End everything given to one agency."""
         return await self.database.write(
-            lambda c: records.withdraw_agency(c, agency=agency, citizen=citizen, now=self.clock.now(), channel=channel)
+            lambda c: records.withdraw_agency(
+                c,
+                agency=agency,
+                citizen=citizen,
+                pseudonyms=self._ring.pseudonyms,
+                now=self.clock.now(),
+                channel=channel,
+            )
         )
 
     async def under_way(self, consent_id: str, citizen: str) -> list[str]:
@@ -309,18 +356,19 @@ class Registry:
         """What was shown, as canonical JSON whose SHA-256 is its name."""
         return await self.database.read(lambda c: notices.find(c, notice_hash))
 
-    async def receipt(self, receipt_id: str, citizen: str) -> str | None:
-        """The signed receipt of one event (`consent.seq`), or of a consent's newest. None unless it is this citizen's."""
-        consent_id, _, seq = receipt_id.partition(".")
-        if await self.consent(consent_id, citizen) is None:
-            return None
-        events = [one for one in await self.events(consent_id) if seq in ("", str(one["seq"]))]
-        if not events:
-            return None
-        catalogue, event = await self.catalogue(), events[-1]
-        sub = self._sub(citizen, event["agency"])
-        claims = receipts.claims(event, catalogue, sub=sub, issuer=self._issuer, now=self.clock.now())
-        return receipts.sign(self._ring, claims)
+    async def receipt(self, receipt_id: str, citizen: str) -> Receipt | None:
+        """Of one event (`consent.seq`), of a consent's newest, or of one use (its leaf). None unless it is this citizen's."""
+        now = self.clock.now()
+        return await self.database.read(
+            lambda c: receipts.find(
+                c, self.snapshot(c), self._ring, receipt_id, citizen=citizen, issuer=self._issuer, now=now
+            )
+        )
+
+    async def receipt_file(self, receipt_id: str, citizen: str) -> bytes | None:
+        """The receipt with its proof; what was written just now is waited for."""
+        receipt = await self.receipt(receipt_id, citizen)
+        return receipt.file(await self.ledger.proof(receipt.leaf_hash, receipt.seq)) if receipt is not None else None
 
     async def catalogue(self) -> Catalogue:
         return await self.database.read(self.snapshot)

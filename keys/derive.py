@@ -21,6 +21,7 @@ class Pseudonyms:
         self._pairwise = expand(secret, "regie pairwise v1")
         self._index = expand(secret, "regie index v1")
         self._sid = expand(secret, "regie sid v1")
+        self._salt = expand(secret, "regie ledger salt v1")
 
     def handle(self, citizen_id: str) -> str:
         """The name by which the registry knows a citizen, 43 base64url characters."""
@@ -37,6 +38,14 @@ class Pseudonyms:
     def blind_index(self, value: str) -> str:
         """Keyed index of a national number: equal numbers meet, and without the key no number can be tried."""
         return _prf(self._index, value)
+
+    def salt(self, seed: bytes, nonce: bytes) -> bytes:
+        """The 32-byte salt of one leaf of the ledger.
+
+        `seed`: a citizen's own 32 random bytes in the registry: without them none of his salts can be made again.
+        Whoever has the database alone can neither open a commitment nor make one that verifies.
+        """
+        return hmac.digest(self._salt, seed + nonce, "sha256")
 
     def mac(self, purpose: str, data: bytes) -> bytes:
         """A 32-byte code over `data`, for one purpose only (CSRF tokens, cursors)."""

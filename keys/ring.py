@@ -17,6 +17,7 @@ from keys.algorithms import ENCRYPTION, SIGNING, PrivateKey
 from keys.derive import Pseudonyms
 from keys.errors import UnknownKey
 from keys.jwks import VerifyingKey, public_jwk, thumbprint
+from keys.ledger import LedgerKeys
 from keys.private import DecryptingKey, SigningKey
 from keys.rotation import ACTIVE, ANNOUNCED, RETIRING, WITHDRAWN, KeyInfo
 from keys.seal import Sealer
@@ -35,6 +36,7 @@ class Ring:
     def __init__(self, store: KeyStore, sealer: Sealer) -> None:
         self.sealer = sealer
         self.pseudonyms = Pseudonyms(store.secret())
+        self.ledger = LedgerKeys(store)
         self._store = store
         self._lock = threading.Lock()
         self._private: dict[str, PrivateKey] = {}

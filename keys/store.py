@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -56,8 +56,12 @@ class KeyStore:
 
     def generation(self) -> int:
         """Changes whenever the ring changes; 0 when there is none."""
+        return self.changed(_RING)
+
+    def changed(self, name: str) -> int:
+        """When a file last changed, nanoseconds; 0 when there is none."""
         try:
-            return (self._directory / _RING).stat().st_mtime_ns
+            return (self._directory / name).stat().st_mtime_ns
         except FileNotFoundError:
             return 0
 
@@ -67,7 +71,7 @@ class KeyStore:
 
     def write(self, keys: list[KeyInfo]) -> None:
         rows = [_Row(key.kid, key.alg, key.state, key.created_at, key.changed_at) for key in keys]
-        write(self._directory / _RING, self._seal(_RING, msgspec.json.encode(rows)))
+        self.replace(_RING, msgspec.json.encode(rows))
 
     def add(self, kid: str, key: PrivateKey) -> None:
         der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -80,10 +84,17 @@ class KeyStore:
 
     def secret(self) -> bytes:
         """The 32 bytes that pseudonyms grow from, made at first use. Losing them loses every pseudonym."""
-        path = self._directory / _SECRET
+        return self.once(_SECRET, lambda: os.urandom(32))
+
+    def once(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """The bytes of a sealed file that is made at first use; of processes that make it together one is the first."""
+        path = self._directory / name
         if not path.exists():
-            write_new(path, self._seal(_SECRET, os.urandom(32)))
-        return self._open(_SECRET)
+            write_new(path, self._seal(name, make()))
+        return self._open(name)
+
+    def replace(self, name: str, data: bytes) -> None:
+        write(self._directory / name, self._seal(name, data))
 
     def _seal(self, name: str, data: bytes) -> bytes:
         return self._sealer.seal_system(data, table="keys", column="file", row=name)

@@ -93,7 +93,8 @@ citizen = _group("citizen", "Citizens, from the population register.")
 session = _group("session", "Where citizens are logged in.")
 keys = _group("keys", "Keys for signing and for encryption.")
 consent = _group("consent", "Single consents, for the help desk.")
-receipt = _group("receipt", "Receipts that citizens downloaded.")
+ledger = _group("ledger", "The ledger: what proves that nothing was changed.")
+receipt = _group("receipt", "Receipts.")
 
 
 def _plain(group: typer.Typer, name: str, command: str, doc: str, argument: str | None = None) -> None:
@@ -147,6 +148,7 @@ _plain(session, "list", "session list", "The open sessions of a citizen.", "citi
 _plain(keys, "list", "keys list", "All signing keys, and which one signs.")
 _plain(keys, "revoke", "keys revoke", "A key was stolen: it verifies nothing any more, at once.", "kid")
 _plain(consent, "show", "consent show", "What happened to a consent.", "id")
+_plain(ledger, "checkpoint", "ledger checkpoint", "What left the house last, who cosigned it, and what waits.")
 _plain(consent, "withdraw", "consent withdraw", "Withdraw for a citizen who asked.", "id")
 
 
@@ -241,16 +243,65 @@ def session_end(
     _run("session end", {"id": id, "citizen": citizen}, as_json=as_json)
 
 
+@ledger.command("verify")
+def ledger_verify(
+    url: Annotated[
+        str, typer.Option(help="https://…/ledger, to audit from its tiles alone; else this house's own.")
+    ] = "",
+    key: Annotated[str, typer.Option(help="With --url: the ledger's key, or a file with it.")] = "",
+    receipt: Annotated[list[Path], typer.Option(help="Receipts whose checkpoints must be part of it.")] = [],  # noqa: B006 - typer copies it
+    as_json: AsJson = False,
+) -> None:
+    """Audit the ledger: that it adds up, goes on from what was seen, and agrees with the register. Status 1 if not."""
+    from regie import audit_url  # noqa: PLC0415 - see serve
+
+    def work() -> Any:
+        before = [audit_url.checkpoint_of(one.read_text()) for one in receipt]
+        if url:
+            keys = (Path(key).read_text() if key and Path(key).is_file() else key).split()
+            return audit_url.verify(url, keys, before)
+        params = {"checkpoints": [one.text for one in before]}
+        return _perform("ledger verify", params, as_json=as_json, long=False)
+
+    found = _guard(work, as_json=as_json)
+    _print(found, as_json=as_json)
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
+@ledger.command("reconcile")
+def ledger_reconcile(
+    as_new_log: Annotated[
+        bool, typer.Option("--as-new-log", help="What was published is lost: go on as another log; all consents end.")
+    ] = False,
+    declared: Annotated[
+        bool, typer.Option("--database-is-newest", help="The journal alone is lost; you know that nothing else is.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """After a database was put back: complete it, end what had ended, and allow again. It is itself in the ledger."""
+    _run("ledger reconcile", {"as_new_log": as_new_log, "declared": declared}, as_json=as_json)
+
+
 @receipt.command("verify")
 def receipt_verify(
     file: File,
-    jwks: Annotated[Path, typer.Option(help="A file with the registry's keys, as /oauth2/jwks gives them.")],
+    key: Annotated[str, typer.Option(help="The ledger's key, or a file with it: what /ledger/key said.")],
+    jwks: Annotated[Path | None, typer.Option(help="The registry's keys: what /oauth2/jwks said.")] = None,
+    witness: Annotated[list[str], typer.Option(help="A witness's key.")] = [],  # noqa: B006 - typer copies it
+    quorum: Annotated[int, typer.Option(help="How many witnesses must have cosigned.")] = 0,
+    ledger: Annotated[str, typer.Option(help="https://…/ledger, to ask whether it goes on from the receipt's.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Verify a receipt offline: this file and the registry's public keys are all it needs."""
+    """Verify a receipt offline: this file and the ledger's public key are all it needs."""
     from regie.receipts import verify  # noqa: PLC0415 - see serve
 
-    _print(_guard(lambda: verify(_read(file).strip(), jwks.read_bytes()), as_json=as_json), as_json=as_json)
+    def work() -> Any:
+        keys = (Path(key).read_text() if Path(key).is_file() else key).split()
+        found = jwks.read_bytes() if jwks is not None else None
+        return verify(_read(file).encode(), keys, jwks=found, witnesses=witness, quorum=quorum, ledger=ledger)
+
+    _print(_guard(work, as_json=as_json), as_json=as_json)
 
 
 def _run(command: str, params: dict[str, Any], *, as_json: bool, long: bool = False) -> None:

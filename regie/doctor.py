@@ -10,6 +10,7 @@ from typing import Any
 from base.database.migrating import is_newest
 from base.database.tables import outbox
 from base.settings import strangers
+from consent.ledger.fence import REASONS
 from keys import x509
 from keys.errors import InvalidCertificate
 from regie.commands.base import Progress
@@ -32,10 +33,17 @@ def examine(house: House, _params: dict[str, Any], _progress: Progress) -> list[
         findings.append(_finding(f"{name} database", ok=current, detail=said))
         waiting, parked = database.read_now(outbox.waiting)
         findings.append(_finding(f"{name} outbox", ok=parked == 0, detail=f"{waiting} waiting, {parked} parked"))
-    findings += _certificate(house)
+    findings += [*_certificate(house), _ledger(house)]
     kind = f"SQLite {sqlite3.sqlite_version}, one process" if house.settings.is_sqlite else "PostgreSQL"
     findings.append(_finding("storage", ok=True, detail=kind))
     return findings
+
+
+def _ledger(house: House) -> dict[str, Any]:
+    """Whether the database still contains what left the house last."""
+    reason = house.databases["consent"].read_now(house.consent.ledger.fence.prove)
+    said = "contains what left the house last" if reason is None else f"{REASONS[reason]}; run: regie ledger reconcile"
+    return _finding("ledger", ok=reason is None, detail=said)
 
 
 def _certificate(house: House) -> list[dict[str, Any]]:

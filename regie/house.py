@@ -94,6 +94,7 @@ class House:
         told = dict.fromkeys(("consent.given", "consent.refused"), _told)
         worker = self.consent.worker({**told, "consent.withdrawn": self._withdrawn})
         parts = (worker, self.provider.worker({notices.KIND: _told_of_login}), self.provider.cleaner())
+        await self.consent.ledger.start()
         for one in parts:
             one.start()
         # Imported here: the commands know the house.
@@ -108,6 +109,7 @@ class House:
                 server.close()
             for one in parts:
                 await one.stop()
+            await self.consent.ledger.stop()
             self.close()
 
     async def _withdrawn(self, payload: dict[str, Any]) -> None:

@@ -1,31 +1,22 @@
-"""Verifying a receipt with nothing but itself and the registry's public keys."""
+"""Verifying a receipt: by the toolkit's own verifier, which needs nothing of this house."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from consent.receipts import TYP
-from keys import jose
-from keys.errors import InvalidToken, WeakKey
-from keys.jwks import check_set, source
+from agency import receipt
 from regie.commands.base import Refused
 
 
-def verify(receipt: str, jwks: bytes) -> dict[str, Any]:
-    """What the receipt says, once its signature holds. Refused otherwise."""
+def verify(
+    file: bytes, keys: Sequence[str], *, jwks: bytes | None, witnesses: Sequence[str], quorum: int, ledger: str
+) -> dict[str, Any]:
+    """What is proven. Refused with the step that failed. `ledger`: ask it too whether it goes on from there."""
     try:
-        keys = source(check_set(msgspec.json.decode(jwks)))
-        claims = jose.verify(
-            receipt,
-            keys=keys,
-            typ=frozenset({TYP}),
-            algorithms=frozenset({"ES256"}),
-            now=datetime.now(UTC),
-            exp_required=False,
-        )
-    except (InvalidToken, WeakKey, msgspec.DecodeError) as error:
-        raise Refused("this is no receipt signed by these keys, or it was altered") from error
-    return {"verified": True, "receipt": dict(claims)}
+        proven = receipt.verify(file, keys, jwks=jwks, witnesses=witnesses, quorum=quorum)
+        now = receipt.still_there(proven, ledger, keys) if ledger else None
+    except receipt.NotProven as error:
+        raise Refused(f"not proven: {error}") from error
+    told = {"verified": True, **receipt.told_of(proven)}
+    return {**told, "size_today": now.size} if now is not None else told

@@ -40,6 +40,7 @@ _REFUSALS = {
     "expired": (403, "Forbidden", "This permit has expired."),
     "source": (403, "Forbidden", "This permit is for another source."),
     "unknown": (403, "Forbidden", "This is no permit of this registry."),
+    "unreconciled": (403, "Forbidden", "The registry allows nothing until it is reconciled."),
 }
 
 

@@ -1,41 +1,59 @@
 """Leaves: salted commitments, never personal data. Without the salt a leaf says nothing, and every proof still holds.
 
-commitment = SHA-256(salt ‖ canonical JSON of the event); leaf hash = SHA-256(0x00 ‖ commitment) (RFC 9162 section 2.1.1).
+entry = commitment = SHA-256(salt ‖ canonical JSON of the event); leaf hash = SHA-256(0x00 ‖ entry) (RFC 9162 section
+2.1.1). What an event commits to is said here alone: it is made from the row when it is written, and again from the row
+when it is checked. The citizen stands in it as the recipient knows him, so that two openings shown to two agencies do
+not tell that they are one person's.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from consent.ledger.merkle import leaf_hash
 from keys.digest import b64encode
 
-SALT_BYTES = 32
+NONCE_BYTES = 16
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "consent": (
+        "consent", "type", "agency", "purpose", "purpose_version", "category", "at", "expires_at", "notice_hash",
+        "language", "channel",
+    ),
+    "use": (
+        "recipient", "source", "purpose", "purpose_version", "categories", "use_kind", "legal_basis", "decision",
+        "reason", "at", "permit",
+    ),
+    "redemption": ("permit", "source", "at"),
+    "act": ("event", "object", "at", "content"),
+}  # fmt: skip
+"""By kind of event, the members of its row that its leaf commits to."""
+SECTOR = {"consent": "agency", "use": "recipient", "redemption": "source"}
+"""By kind of event about a citizen, the member that names the agency by whose pseudonym he stands in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """`hash`: 43 base64url characters. `salt` and `content` are kept apart and can be erased."""
-
-    hash: str
-    salt: bytes
-    content: Mapping[str, Any]
-
-
-def make(content: Mapping[str, Any]) -> Leaf:
-    """A leaf with a fresh salt for one event."""
-    salt = os.urandom(SALT_BYTES)
-    # As it will be read back from the database, instants as text: the hash must come out the same then.
-    plain = msgspec.to_builtins(content)
-    return Leaf(hash_of(salt, plain), salt, plain)
+def content(kind: str, row: Mapping[str, Any], sub: str = "") -> bytes:
+    """Canonical JSON (sorted members, no space) of one event. `sub`: the citizen, "" where there is none."""
+    members = {name: row[name] for name in FIELDS[kind]}
+    if kind in SECTOR:
+        members["sub"] = sub
+    return msgspec.json.encode({"kind": kind, **members}, order="deterministic")
 
 
-def hash_of(salt: bytes, content: Mapping[str, Any]) -> str:
-    """Recompute a leaf's hash, to check that it commits to this content."""
-    commitment = hashlib.sha256(salt + msgspec.json.encode(content, order="deterministic")).digest()
-    return b64encode(hashlib.sha256(b"\x00" + commitment).digest())
+def remains(kind: str, row: Mapping[str, Any]) -> str:
+    """The hash of what a line says without its citizen: what the act that forgets him pins it by."""
+    return b64encode(hashlib.sha256(content(kind, row)).digest())
+
+
+def hash_of(salt: bytes, content: bytes) -> str:
+    """The hash of the leaf of an event, 43 base64url characters."""
+    return b64encode(leaf_hash(commitment(salt, content)))
+
+
+def commitment(salt: bytes, content: bytes) -> bytes:
+    """The 32 bytes that stand in the tree for an event."""
+    return hashlib.sha256(salt + content).digest()

@@ -42,6 +42,7 @@ REASONS = {
     "unknown_purpose": N_("The purpose is not in the register"),
     "not_in_purpose": N_("This data does not belong to the purpose"),
     "other_source": N_("This organisation is not the source of the data"),
+    "unreconciled": N_("The register was being checked: nothing was allowed"),
 }
 BASES = {
     "consent": N_("Your permission"),
@@ -66,7 +67,7 @@ def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions) ->
         Route("/my/agencies/{agency}/withdraw", pages.confirm_agency, methods=["GET"]),
         Route("/my/agencies/{agency}/withdraw", pages.withdraw_agency, methods=["POST"]),
         Route("/my/history", pages.history, methods=["GET"]),
-        Route("/my/receipts/{consent}", pages.receipt, methods=["GET"]),
+        Route("/my/receipts/{receipt}", pages.receipt, methods=["GET"]),
     ]
 
 
@@ -204,12 +205,12 @@ class Pages:
         person = await self._citizens.current(request)
         if person is None:
             return _login(request)
-        consent_id = request.path_params["consent"]
-        receipt = await self._registry.receipt(consent_id, person.citizen)
-        if receipt is None:
+        receipt_id = request.path_params["receipt"]
+        file = await self._registry.receipt_file(receipt_id, person.citizen)
+        if file is None:
             raise Problem(404)
-        name = f'attachment; filename="receipt-{consent_id}.jwt"'
-        return Response(receipt, headers={"content-type": "application/jwt", "content-disposition": name})
+        name = f'attachment; filename="receipt-{receipt_id}.json"'
+        return Response(file, headers={"content-type": "application/json", "content-disposition": name})
 
     def state(self, record: Record) -> str:
         """How a record stands now; expiry is decided at this moment."""

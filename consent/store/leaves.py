@@ -1,40 +1,69 @@
-"""Pending leaves and their salts: two tables, so that a salt can be erased and the leaf stays."""
+"""The queue before the tree: commitments in the order in which they were written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import bindparam, delete, insert
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from base.database import Connection
-from consent.ledger import leaf
-from consent.store.tables import leaf_salt, pending_leaf
+from consent.store.tables import pending_leaf
 
-_LEAF = insert(pending_leaf).returning(pending_leaf.c.seq)
-_SALT = insert(leaf_salt)
-_FORGET = delete(leaf_salt).where(leaf_salt.c.citizen == bindparam("p_citizen"))
+_ADD = insert(pending_leaf).returning(pending_leaf.c.seq)
+_OLDEST = (
+    select(pending_leaf.c.seq)
+    # True of all: so that the order is the index's for either planner.
+    .where(pending_leaf.c.seq > 0)
+    .order_by(pending_leaf.c.seq)
+    .limit(bindparam("p_limit"))
+)
+_TAKE = (
+    delete(pending_leaf)
+    .where(pending_leaf.c.seq.in_(_OLDEST))
+    .returning(pending_leaf.c.seq, pending_leaf.c.commitment, pending_leaf.c.tells)
+)
+_OLDEST_AT = select(func.min(pending_leaf.c.at), func.count())
+_COMMITMENTS = select(pending_leaf.c.seq, pending_leaf.c.commitment).order_by(pending_leaf.c.seq)
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A leaf that waits for its place in the tree. `seq`: its place in the queue."""
+    """`entry`: the commitment. `tells`: what the journal outside of the database must say of it."""
 
-    hash: str
     seq: int
+    entry: bytes
+    tells: str | None
 
 
-def add(connection: Connection, kind: str, content: Mapping[str, Any], *, citizen: str, now: datetime) -> Pending:
-    """Write the leaf of one event in the event's own transaction. `citizen`: "" for an event about nobody."""
-    made = leaf.make({"kind": kind, **content})
-    seq = connection.execute(_LEAF, {"hash": made.hash, "kind": kind, "at": now}).scalar_one()
-    row = {"leaf": made.hash, "citizen": citizen, "salt": made.salt, "content": made.content}
-    connection.execute(_SALT, row)
-    return Pending(made.hash, int(seq))
+def add(connection: Connection, entry: bytes, at: datetime, tells: str | None) -> int:
+    """Write one leaf in the event's own transaction; its place in the queue."""
+    row = {"commitment": entry, "at": at, "tells": tells}
+    return int(connection.execute(_ADD, row).scalar_one())
 
 
-def forget(connection: Connection, citizen: str) -> int:
-    """Erase a citizen's salts: their leaves stay in the tree and say nothing any more. Answers how many."""
-    return connection.execute(_FORGET, {"p_citizen": citizen}).rowcount
+def are_waiting(connection: Connection) -> bool:
+    return connection.execute(_OLDEST, {"p_limit": 1}).first() is not None
+
+
+def take(connection: Connection, limit: int) -> list[Pending]:
+    """The oldest leaves that are committed, out of the queue: one statement, so that none slips in between."""
+    rows = connection.execute(_TAKE, {"p_limit": limit}).all()
+    return [Pending(*row) for row in sorted(rows, key=lambda row: row[0])]
+
+
+def waiting(connection: Connection) -> tuple[datetime | None, int]:
+    """When the oldest that waits was written, and how many wait."""
+    oldest, count = connection.execute(_OLDEST_AT).one()
+    return oldest, count
+
+
+def hashes(connection: Connection) -> dict[int, bytes]:
+    """Commitments that wait, by their place in the queue: for an audit."""
+    return {row[0]: row[1] for row in connection.execute(_COMMITMENTS)}
+
+
+def remove(connection: Connection, seqs: list[int]) -> None:
+    """They are in the tree already: reconciling found them there."""
+    for start in range(0, len(seqs), 500):
+        connection.execute(delete(pending_leaf).where(pending_leaf.c.seq.in_(seqs[start : start + 500])))

@@ -67,9 +67,11 @@ def add_event(connection: Connection, event: dict[str, Any]) -> int:
     return int(connection.execute(_EVENT, event).scalar_one())
 
 
-def supersede(connection: Connection, citizen: str, agency: str, purpose: str, category: str, now: datetime) -> None:
-    """The answer that counted until now no longer does; the next insert takes its place."""
-    connection.execute(
+def supersede(
+    connection: Connection, citizen: str, agency: str, purpose: str, category: str, now: datetime
+) -> str | None:
+    """The answer that counted until now no longer does; the next insert takes its place. Its id, if there was one."""
+    return connection.execute(
         update(consent)
         .where(
             consent.c.citizen == citizen,
@@ -79,7 +81,8 @@ def supersede(connection: Connection, citizen: str, agency: str, purpose: str, c
             consent.c.current,
         )
         .values(current=False, ended_at=func.coalesce(consent.c.ended_at, literal(now, Instant)))
-    )
+        .returning(consent.c.id)
+    ).scalar()
 
 
 def add(connection: Connection, row: dict[str, Any]) -> None:
@@ -103,6 +106,27 @@ def given(connection: Connection, citizen: str, agency: str, purposes: Collectio
     if purposes is not None:
         where.append(consent.c.purpose.in_(purposes))
     return list(connection.execute(select(consent.c.id).where(*where)).scalars())
+
+
+def given_by(connection: Connection, citizen: str) -> list[str]:
+    """Ids of all that is given by one citizen."""
+    mine = (consent.c.citizen == citizen, consent.c.state == "given", consent.c.current)
+    return list(connection.execute(select(consent.c.id).where(*mine)).scalars())
+
+
+def given_ids(connection: Connection, limit: int) -> list[str]:
+    """Some of all that is given, whoever gave it."""
+    return list(
+        connection.execute(
+            select(consent.c.id).where(consent.c.state == "given", consent.c.current).limit(limit)
+        ).scalars()
+    )
+
+
+def owners(connection: Connection, consent_ids: Collection[str]) -> dict[str, str]:
+    """Whose these consents are, of those that there are."""
+    rows = connection.execute(select(consent.c.id, consent.c.citizen).where(consent.c.id.in_(consent_ids)))
+    return {row.id: row.citizen for row in rows}
 
 
 def of_citizen(connection: Connection, citizen: str, *, limit: int) -> list[Record]:

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from base.database import Connection
-from consent.store.tables import subject
+from consent.store.tables import citizen_seed, subject
 
 _MEET = {
     "sqlite": sqlite_insert(subject).on_conflict_do_nothing(),
     "postgresql": postgresql_insert(subject).on_conflict_do_nothing(),
 }
 _FIND = select(subject.c.citizen).where(subject.c.agency == bindparam("p_agency"), subject.c.sub == bindparam("p_sub"))
-_SHARE = _FIND.with_for_update(read=True)
+_KNOWN = (
+    select(subject.c.citizen, citizen_seed.c.seed)
+    .select_from(subject.outerjoin(citizen_seed, citizen_seed.c.citizen == subject.c.citizen))
+    .where(subject.c.agency == bindparam("p_agency"), subject.c.sub == bindparam("p_sub"))
+)
+_SHARE = _KNOWN.with_for_update(read=True, of=subject)
 _HOLD = _FIND.with_for_update()
+_ALL = select(subject.c.agency).where(subject.c.citizen == bindparam("p_citizen")).with_for_update()
+_FORGET = delete(subject).where(subject.c.citizen == bindparam("p_citizen"))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A citizen behind a pseudonym, with the seed of his salts; "" and None for one that we never gave out."""
+
+    citizen: str = ""
+    seed: bytes | None = None
 
 
 def meet(connection: Connection, agency: str, sub: str, citizen: str) -> None:
@@ -27,13 +44,21 @@ def find(connection: Connection, agency: str, sub: str) -> str | None:
     return connection.execute(_FIND, {"p_agency": agency, "p_sub": sub}).scalar()
 
 
-def find_and_share(connection: Connection, agency: str, sub: str) -> str | None:
+def find_and_share(connection: Connection, agency: str, sub: str) -> Known:
     """As `find`; until the commit no answer of this citizen to this agency is recorded (PostgreSQL: FOR SHARE)."""
-    statement = _FIND if connection.dialect.name == "sqlite" else _SHARE
-    return connection.execute(statement, {"p_agency": agency, "p_sub": sub}).scalar()
+    statement = _KNOWN if connection.dialect.name == "sqlite" else _SHARE
+    row = connection.execute(statement, {"p_agency": agency, "p_sub": sub}).first()
+    return Known(row[0], row[1]) if row is not None else Known()
 
 
 def hold(connection: Connection, agency: str, sub: str) -> None:
     """Until the commit nobody else answers or issues for this citizen and agency; SQLite has one writer anyway."""
     if connection.dialect.name != "sqlite":
         connection.execute(_HOLD, {"p_agency": agency, "p_sub": sub}).first()
+
+
+def forget(connection: Connection, citizen: str) -> None:
+    """His pseudonyms lead nowhere from now on; whoever issues for him at this moment is waited for first."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_ALL, {"p_citizen": citizen}).all()
+    connection.execute(_FORGET, {"p_citizen": citizen})

@@ -1,4 +1,8 @@
-"""The registry's tables. `consent_event` is the truth; `consent` is its projection, written in the same transaction."""
+"""The registry's tables. `consent_event` is the truth; `consent` is its projection, written in the same transaction.
+
+What the ledger commits to (`consent_event`, `data_use`, `redemption`, `act`) has in each row the hash of its leaf, the
+leaf's place in the queue, and what its salt is made from (consent.ledger.append).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     text,
 )
 
@@ -30,6 +35,16 @@ common.attach(metadata)
 
 CITIZEN = String(43)
 NAME = String(64)
+
+
+def _leaf() -> tuple[Column[str], Column[int]]:
+    return Column("leaf", String(43), nullable=False), Column("leaf_seq", BigInteger, nullable=False)
+
+
+def _nonce() -> Column[bytes]:
+    """16 random bytes; empty, as `citizen` is, once the citizen is forgotten."""
+    return Column("nonce", LargeBinary, nullable=False)
+
 
 agency = Table(
     "agency",
@@ -90,6 +105,12 @@ subject = Table(
     Column("sub", CITIZEN, primary_key=True),
     Column("citizen", CITIZEN, nullable=False, index=True),
 )
+citizen_seed = Table(
+    "citizen_seed",
+    metadata,
+    Column("citizen", CITIZEN, primary_key=True),
+    Column("seed", LargeBinary, nullable=False),
+)
 
 consent_event = Table(
     "consent_event",
@@ -107,7 +128,8 @@ consent_event = Table(
     Column("notice_hash", String(43), nullable=False),
     Column("language", String(8), nullable=False),
     Column("channel", String(16), nullable=False),
-    Column("leaf", String(43), nullable=False),
+    _nonce(),
+    *_leaf(),
 )
 consent = Table(
     "consent",
@@ -152,13 +174,14 @@ data_use = Table(
     Column("purpose", NAME, nullable=False),
     Column("purpose_version", Integer, nullable=False),
     Column("categories", Json, nullable=False),
-    Column("kind", String(16), nullable=False),  # release, exchange
+    Column("use_kind", String(16), nullable=False),  # release, exchange
     Column("legal_basis", String(32), nullable=False),
     Column("decision", String(16), nullable=False),  # allowed, denied
     Column("reason", String(32), nullable=False),
     Column("at", Instant, nullable=False),
     Column("permit", String(22)),
-    Column("leaf", String(43), nullable=False),
+    _nonce(),
+    *_leaf(),
     Index("ix_data_use_citizen", "citizen", "seq"),
 )
 permit = Table(
@@ -177,21 +200,78 @@ permit = Table(
     Index("ix_permit_open", "citizen", "expires_at"),
 )
 
+redemption = Table(
+    "redemption",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("permit", String(22), nullable=False),
+    Column("citizen", CITIZEN, nullable=False, index=True),
+    Column("source", NAME, nullable=False),
+    Column("at", Instant, nullable=False),
+    _nonce(),
+    *_leaf(),
+)
+
+act = Table(
+    "act",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("event", String(64), nullable=False),
+    Column("object", String(200), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("content", Json, nullable=False),
+    _nonce(),
+    *_leaf(),
+)
+
 pending_leaf = Table(
     "pending_leaf",
     metadata,
     Column("seq", Sequence, primary_key=True, autoincrement=True),
-    Column("hash", String(43), nullable=False),
-    Column("kind", String(16), nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("tells", String(120)),
+    # A number is never given twice, not after its leaf went into the tree either.
+    sqlite_autoincrement=True,
+)
+ledger_tile = Table(
+    "ledger_tile",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+ledger_batch = Table(
+    "ledger_batch",
+    metadata,
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("min_seq", BigInteger, nullable=False),
+    Column("max_seq", BigInteger, nullable=False, index=True),
     Column("at", Instant, nullable=False),
 )
-leaf_salt = Table(
-    "leaf_salt",
+ledger_head = Table(
+    "ledger_head",
     metadata,
-    Column("leaf", String(43), primary_key=True),
-    Column("citizen", CITIZEN, nullable=False, index=True),
-    Column("salt", LargeBinary, nullable=False),
-    Column("content", Json, nullable=False),
+    Column("one", Integer, primary_key=True),
+    Column("origin", String(200), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("tells", Json, nullable=False),
+    Column("published_size", BigInteger, nullable=False),
+    Column("published_note", Text, nullable=False),
+    Column("cosigned_size", BigInteger, nullable=False),
+    Column("cosigned_note", Text, nullable=False),
+)
+ledger_witness = Table(
+    "ledger_witness",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("said", String(200), nullable=False),
 )
 
 idempotency = Table(
@@ -205,6 +285,8 @@ idempotency = Table(
     Column("expires_at", Instant, nullable=False, index=True),
 )
 
-APPEND_ONLY = ("consent_event", "data_use", "notice", "pending_leaf")
-MIGRATION_EXTRA = f"append_only.protect(op, {APPEND_ONLY})"
+APPEND_ONLY = ("act", "ledger_batch", "notice")
+FORGETTABLE = ("consent_event", "data_use", "redemption")
+GROWING = ("ledger_tile",)
+MIGRATION_EXTRA = f"append_only.protect(op, {APPEND_ONLY}, forgettable={FORGETTABLE}, growing={GROWING})"
 """What autogenerate cannot see: triggers that forbid changing what was written."""

@@ -11,9 +11,9 @@ from sqlalchemy import func, insert, select, update
 
 from base.database import Connection
 from consent.store.tables import data_use as use
-from consent.store.tables import permit
+from consent.store.tables import permit, redemption
 
-_USE, _PERMIT = insert(use), insert(permit)
+_USE, _PERMIT, _REDEMPTION = insert(use), insert(permit), insert(redemption)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Use:
     at: datetime
     permit: str | None
     redeemed_at: datetime | None
+    leaf: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,10 @@ def add_use(connection: Connection, row: dict[str, Any]) -> None:
 
 def add_permit(connection: Connection, row: dict[str, Any]) -> None:
     connection.execute(_PERMIT, row)
+
+
+def add_redemption(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(_REDEMPTION, row)
 
 
 def redeem(connection: Connection, permit_id: str, source: str, now: datetime) -> Permit | None:
@@ -120,16 +125,23 @@ def of_citizen(
             row.purpose,
             row.purpose_version,
             tuple(row.categories),
-            row.kind,
+            row.use_kind,
             row.legal_basis,
             row.decision,
             row.reason,
             row.at,
             row.permit,
             row.redeemed_at,
+            row.leaf,
         )
         for row in connection.execute(statement)
     ]
+
+
+def row(connection: Connection, citizen: str, leaf: str) -> dict[str, Any] | None:
+    """One line as it was written, with what its leaf is opened by."""
+    found = connection.execute(select(use).where(use.c.citizen == citizen, use.c.leaf == leaf)).first()
+    return dict(found._mapping) if found is not None else None  # noqa: SLF001 - SQLAlchemy's public name has the underscore
 
 
 def last_uses(connection: Connection, citizen: str) -> dict[tuple[str, str, str], datetime]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from regie import doctor
-from regie.commands import agencies, citizens, clients, consents, keyring, sessions
+from regie.commands import agencies, citizens, clients, consents, keyring, ledger, sessions
 from regie.commands.base import Refused
 from regie.house import House
 
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command] = {
     **consents.COMMANDS,
     **keyring.COMMANDS,
     "doctor": doctor.examine,
+    **ledger.COMMANDS,
 }
 
 __all__ = ["COMMANDS", "Command", "Refused"]

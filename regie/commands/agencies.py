@@ -20,7 +20,7 @@ ACTOR = "operator"
 def add(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     def unit(connection: Connection) -> dict[str, Any]:
         file = read_agency(params["file"].encode())
-        publishing.add_agency(connection, file, actor=ACTOR, now=house.clock.now())
+        publishing.add_agency(connection, file, actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=house.clock.now())
         return {"id": file.id, "categories": [one.id for one in file.categories]}
 
     return _change(house, unit)
@@ -33,30 +33,47 @@ def every(house: House, _params: dict[str, Any], _progress: Progress) -> list[An
 
 def suspend(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     now = house.clock.now()
-    _change(house, lambda c: publishing.suspend_agency(c, params["id"], actor=ACTOR, now=now))
+    _change(
+        house,
+        lambda c: publishing.suspend_agency(c, params["id"], actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=now),
+    )
     return {"id": params["id"], "state": SUSPENDED}
 
 
 def resume(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     now = house.clock.now()
-    _change(house, lambda c: publishing.resume_agency(c, params["id"], actor=ACTOR, now=now))
+    _change(
+        house,
+        lambda c: publishing.resume_agency(c, params["id"], actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=now),
+    )
     return {"id": params["id"], "state": ACTIVE}
 
 
 def purpose_add(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     now = house.clock.now()
     raw = params["file"].encode()
-    return _told(_change(house, lambda c: publishing.add_purpose(c, read_purpose(raw), actor=ACTOR, now=now)))
+    return _told(
+        _change(
+            house,
+            lambda c: publishing.add_purpose(
+                c, read_purpose(raw), actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=now
+            ),
+        )
+    )
 
 
 def purpose_publish(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     now = house.clock.now()
-    return _told(_change(house, lambda c: publishing.publish(c, params["id"], actor=ACTOR, now=now)))
+    return _told(
+        _change(
+            house, lambda c: publishing.publish(c, params["id"], actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=now)
+        )
+    )
 
 
 def purpose_retire(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     now = house.clock.now()
-    _change(house, lambda c: publishing.retire(c, params["id"], actor=ACTOR, now=now))
+    _change(house, lambda c: publishing.retire(c, params["id"], actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=now))
     return {"id": params["id"], "state": "retired"}
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from base import audit
 from base.database import Connection
+from consent import forgetting
 from idp.authenticators import password, totp
 from idp.authenticators.levels import PROOFING, USUAL_PROOFING
 from idp.citizens import account, importing, register
@@ -118,10 +119,15 @@ def resume(house: House, params: dict[str, Any], _progress: Progress) -> dict[st
 
 
 def erase(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
-    now = house.clock.now()
+    now, pseudonyms = house.clock.now(), house.ring.pseudonyms
+    handle = pseudonyms.handle(params["id"])
+    # The register first: broken off in between, the same command does the rest.
+    leaves = house.databases["consent"].write_now(
+        lambda c: forgetting.forget(c, handle, pseudonyms=pseudonyms, now=now)
+    )
     if not house.databases["idp"].write_now(lambda c: account.erase(c, house.ring, params["id"], now)):
         raise Refused(f"there is no citizen {params['id']}")
-    return {"id": params["id"], "state": "erased"}
+    return {"id": params["id"], "state": "erased", "leaves": leaves}
 
 
 def _state(house: House, citizen_id: str, state: str) -> dict[str, Any]:

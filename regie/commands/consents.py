@@ -16,7 +16,7 @@ def show(house: House, params: dict[str, Any], _progress: Progress) -> dict[str,
     found = house.databases["consent"].read_now(lambda c: events_of(c, params["id"]))
     if not found:
         raise Refused(f"there is no consent {params['id']}")
-    hidden = ("citizen", "leaf")
+    hidden = ("citizen", "leaf", "leaf_seq", "nonce")
     return {"id": params["id"], "events": [{k: _text(v) for k, v in one.items() if k not in hidden} for one in found]}
 
 
@@ -28,7 +28,14 @@ def withdraw(house: House, params: dict[str, Any], _progress: Progress) -> dict[
         if not events:
             return None
         citizen = events[0]["citizen"]
-        done = records.withdraw(connection, consent_id=params["id"], citizen=citizen, now=now, channel="operator")
+        done = records.withdraw(
+            connection,
+            consent_id=params["id"],
+            citizen=citizen,
+            pseudonyms=house.ring.pseudonyms,
+            now=now,
+            channel="operator",
+        )
         if done is not None:
             audit.record(connection, "consent.withdrawn_by_operator", actor="operator", object=params["id"], now=now)
         return done

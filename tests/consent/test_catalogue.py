@@ -88,12 +88,18 @@ class TestChanging:
 
     def _add(self, world: World, agency: dict[str, Any]) -> None:
         raw = [json.dumps(agency).encode()]
-        world.database.write_now(lambda c: publishing.seed(c, raw, [], actor="test", now=world.clock.now()))
+        world.database.write_now(
+            lambda c: publishing.seed(c, raw, [], actor="test", pseudonyms=world.ring.pseudonyms, now=world.clock.now())
+        )
 
     async def test_a_draft_is_not_asked(self, world: World, anna: str, purpose: dict[str, Any]) -> None:
         raw = json.dumps({**purpose, "id": "another"}).encode()
         now = world.clock.now()
-        world.database.write_now(lambda c: publishing.add_purpose(c, read_purpose(raw), actor="test", now=now))
+        world.database.write_now(
+            lambda c: publishing.add_purpose(
+                c, read_purpose(raw), actor="test", pseudonyms=world.ring.pseudonyms, now=now
+            )
+        )
 
         with pytest.raises(UnknownPurpose):
             await world.ask(anna, "another")
@@ -121,7 +127,9 @@ class TestChanging:
         await world.give(anna)
         now = world.clock.now()
 
-        world.database.write_now(lambda c: publishing.retire(c, "housing-benefit", actor="test", now=now))
+        world.database.write_now(
+            lambda c: publishing.retire(c, "housing-benefit", actor="test", pseudonyms=world.ring.pseudonyms, now=now)
+        )
 
         with pytest.raises(UnknownPurpose):
             await world.ask(anna)
@@ -129,7 +137,11 @@ class TestChanging:
         found = await world.registry.check(agency="municipality", sub=sub, purpose="housing-benefit", data=["address"])
         assert found.decision.reason == "unknown_purpose"
         with pytest.raises(CatalogueError, match="not published"):
-            world.database.write_now(lambda c: publishing.retire(c, "housing-benefit", actor="test", now=now))
+            world.database.write_now(
+                lambda c: publishing.retire(
+                    c, "housing-benefit", actor="test", pseudonyms=world.ring.pseudonyms, now=now
+                )
+            )
 
     def test_each_change_leaves_its_audit_line(self, world: World) -> None:
         world.suspend("municipality")

@@ -10,6 +10,7 @@ import pytest
 
 from consent.errors import BadCursor
 from consent.permits import Asked
+from consent.receipts import Receipt
 from consent.registry import Filter
 
 if TYPE_CHECKING:
@@ -90,13 +91,38 @@ class TestHistory:
                 await world.registry.history(anna, before=text)
 
 
+class TestReceiptOfAUse:
+    async def test_each_line_of_the_history_has_one(self, world: World, anna: str) -> None:
+        await world.give(anna, income=False)
+        await use(world, anna, "address", "income")
+        lines = (await world.registry.history(anna)).uses
+
+        found = [_claims(await world.registry.receipt(line.leaf, anna)) for line in lines]
+
+        assert {one["event"]["state"] for one in found} == {"allowed", "denied"}
+        assert {one["event"]["reason"] for one in found} == {"consent", "refused"}
+        for line, one in zip(lines, found, strict=True):
+            assert one["ledger"]["leaf_hash"] == line.leaf
+            assert one["pii_principal_id"] == world.sub(anna)
+            assert anna not in json.dumps(one)
+
+    async def test_nobody_gets_anothers(self, world: World, anna: str) -> None:
+        """T-43."""
+        await world.give(anna)
+        await use(world, anna, "address")
+        (line,) = (await world.registry.history(anna)).uses
+
+        assert await world.registry.receipt(line.leaf, world.citizen("bert")) is None
+        assert await world.registry.receipt_file(line.leaf, world.citizen("bert")) is None
+
+
 class TestReceipt:
     async def test_pyjwt_verifies_it_by_the_published_keys(self, world: World, anna: str) -> None:
         import jwt
 
         recorded = await world.give(anna)
 
-        receipt = await world.registry.receipt(recorded.consents[0], anna)
+        receipt = (await world.registry.receipt(recorded.consents[0], anna)).jws
 
         header = jwt.get_unverified_header(receipt)
         key = jwt.PyJWKSet.from_json(world.ring.jwks().decode())[header["kid"]]
@@ -108,7 +134,7 @@ class TestReceipt:
         import jwt
 
         recorded = await world.give(anna)
-        receipt = await world.registry.receipt(recorded.consents[0], anna)
+        receipt = (await world.registry.receipt(recorded.consents[0], anna)).jws
         header, payload, signature = receipt.split(".")
         claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
         claims["event"]["state"] = "consent refused"
@@ -174,6 +200,6 @@ class TestReceipt:
         assert await world.registry.receipt("nothing", anna) is None
 
 
-def _claims(receipt: str) -> dict:
-    payload = receipt.split(".")[1]
+def _claims(receipt: Receipt) -> dict:
+    payload = receipt.jws.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

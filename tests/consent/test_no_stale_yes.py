@@ -77,10 +77,10 @@ async def test_each_permit_has_its_line_in_the_history_and_its_leaf(world: World
         *(one.database.write(lambda c, one=one: one.permit_unit(c, ASKED, sub)) for one in workers for _ in range(30))
     )
 
-    leaves = world.database.read_now(lambda c: set(c.execute(select(tables.pending_leaf.c.hash)).scalars()))
+    leaves = world.database.read_now(lambda c: set(c.execute(select(tables.pending_leaf.c.seq)).scalars()))
     uses = world.database.read_now(lambda c: c.execute(select(tables.data_use)).all())
     assert {one.outcome.permit_id for one in done} == {row.permit for row in uses}
-    assert {row.leaf for row in uses} <= leaves
+    assert {row.leaf_seq for row in uses} <= leaves
     assert len(uses) == 60
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from consent.ledger.merkle import leaf_hash
 from consent.store import tables
 from keys import jose
-from keys.digest import b64decode
+from keys.digest import b64encode
 
 if TYPE_CHECKING:
     from tests.fixtures.registry import World
@@ -70,7 +71,7 @@ class TestPermit:
             )
         )
         assert claims["ledger"] == {"leaf_hash": use.leaf, "seq": leaf.seq}
-        assert len(b64decode(leaf.hash)) == 32
+        assert use.leaf == b64encode(leaf_hash(leaf.commitment))
 
     async def test_pyjwt_verifies_it(self, world: World, anna: str) -> None:
         """A second library, by the published keys alone."""
@@ -155,7 +156,7 @@ class TestPermit:
     async def test_what_cannot_be_recorded_is_not_released(self, world: World, anna: str) -> None:
         """No durable record, no release: here the write is refused by the database itself."""
         await world.give(anna)
-        name = tables.leaf_salt.name
+        name = tables.pending_leaf.name
         world.database.write_now(lambda c: c.exec_driver_sql(f"ALTER TABLE {name} RENAME TO away"))
 
         async with world.client() as client:

@@ -11,7 +11,10 @@ from consent.permits import Asked
 if TYPE_CHECKING:
     from tests.fixtures.registry import World
 
-BIG = ("consent", "consent_event", "data_use", "permit", "pending_leaf", "leaf_salt", "subject", "outbox")
+BIG = (
+    "consent", "consent_event", "data_use", "permit", "redemption", "act", "subject", "citizen_seed", "outbox",
+    "pending_leaf", "ledger_tile", "ledger_batch",
+)  # fmt: skip
 ASKED = Asked("municipality", "housing-benefit", ("income",), "tax-authority")
 
 
@@ -28,6 +31,9 @@ async def test_no_hot_statement_walks_a_big_table(world: World, anna: str) -> No
     await world.registry.consents(anna)
     await world.registry.withdraw(recorded.consents[0], anna)
     await world.registry.withdraw_agency("municipality", anna)
+    await world.registry.ledger.round()
+    leaf = permitted.outcome.leaf
+    assert world.database.read_now(lambda c: world.registry.ledger.publisher.inclusion(c, leaf.hash, leaf.seq))
 
     walked = []
     for sql, values in seen:
@@ -68,6 +74,7 @@ async def test_a_check_reads_the_answers_by_their_unique_index(world: World, ann
         world.database._read, "before_cursor_execute", lambda _c, _k, sql, values, *_: seen.append((sql, values))
     )
     await world.give(anna)
+    await world.registry.check(agency="municipality", sub=world.sub(anna), purpose="housing-benefit", data=["income"])
     seen.clear()
     await world.registry.check(agency="municipality", sub=world.sub(anna), purpose="housing-benefit", data=["income"])
 

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from base.database.tables import OUTBOX
 from consent.interface import QuestionChanged
-from consent.ledger import leaf
-from consent.store import leaves, tables
+from consent.permits import Asked
+from consent.store import tables
 from keys.digest import b64encode
 
 if TYPE_CHECKING:
@@ -161,13 +161,14 @@ class TestCitizenWithdraws:
 
 
 class TestDatabaseForbids:
-    @pytest.mark.parametrize("table", tables.APPEND_ONLY)
+    @pytest.mark.parametrize("table", [*tables.APPEND_ONLY, *tables.FORGETTABLE, *tables.GROWING])
     @pytest.mark.parametrize("verb", ["update", "delete"])
     async def test_changing_or_deleting_what_was_written(self, world: World, anna: str, table: str, verb: str) -> None:
         await world.give(anna)
-        await world.registry.release(
-            citizen=anna, agency="municipality", purpose="housing-benefit", categories=frozenset({"address"})
-        )
+        asked = Asked("municipality", "housing-benefit", ("income",), "tax-authority")
+        permitted = await world.database.write(lambda c: world.registry.permit_unit(c, asked, world.sub(anna)))
+        await world.registry.redeem(permitted.permit, source="tax-authority")
+        await world.registry.ledger.round()
         there = tables.metadata.tables[table]
         first = next(iter(there.c))
         statement = update(there).values({first: first}) if verb == "update" else delete(there)
@@ -199,41 +200,3 @@ class TestDatabaseForbids:
 
         with pytest.raises(IntegrityError):
             world.database.write_now(lambda c: c.execute(update(tables.consent).values(expires_at=None)))
-
-
-class TestLeaves:
-    async def test_each_event_has_a_leaf_that_commits_to_it(self, world: World, anna: str) -> None:
-        """The first event has one: nothing is missing when the tree is built."""
-        await world.give(anna)
-
-        events, openings = rows(world, "consent_event"), {row.leaf: row for row in rows(world, "leaf_salt")}
-
-        assert len(events) == 2
-        for event in events:
-            opening = openings[event.leaf]
-            assert leaf.hash_of(opening.salt, opening.content) == event.leaf
-            assert opening.content["consent"] == event.consent
-
-    async def test_a_changed_event_no_longer_fits_its_leaf(self, world: World, anna: str) -> None:
-        await world.give(anna)
-        opening = next(row for row in rows(world, "leaf_salt") if row.citizen == anna)
-
-        changed = {**opening.content, "category": "nationality"}
-
-        assert leaf.hash_of(opening.salt, changed) != opening.leaf
-
-    async def test_forgetting_a_citizen_erases_the_salts_and_keeps_the_leaves(self, world: World, anna: str) -> None:
-        await world.give(anna)
-        await world.give(world.citizen("bert"))
-        before = rows(world, "pending_leaf")
-
-        erased = world.database.write_now(lambda c: leaves.forget(c, anna))
-
-        assert erased == 2
-        assert rows(world, "pending_leaf") == before
-        assert {row.citizen for row in rows(world, "leaf_salt")} == {"", world.citizen("bert")}
-
-    async def test_a_leaf_says_nothing_of_the_person(self, world: World, anna: str) -> None:
-        await world.give(anna)
-
-        assert all(anna not in str(row) for row in rows(world, "pending_leaf"))

@@ -19,18 +19,31 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.engine import make_url
 
 from base.settings import Settings
 from bench.world import USES, Agency, Citizen, fill
-from consent.store.tables import consent, consent_event, data_use, leaf_salt, pending_leaf, permit
+from consent.ledger import merkle, tiles
+from consent.store.tables import (
+    act,
+    consent,
+    consent_event,
+    data_use,
+    ledger_head,
+    ledger_tile,
+    pending_leaf,
+    permit,
+)
+from keys.digest import b64encode
 from regie.demo.run import free
 from tests.fixtures.server import Server
 
 WALKERS = 4
 ROUNDS = {"sqlite": 100, "postgresql": 20}
 _ITEM = re.compile(r'href="/my/consents/([A-Za-z0-9_-]{22})/withdraw"')
+_SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"}
+"""The server goes on sequencing while we look: one moment is looked at."""
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
@@ -165,15 +178,17 @@ def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
 
 def _check(house: House, walkers: list[Walker], service: Service) -> None:
     with house.engine.connect() as connection:
+        connection.exec_driver_sql(_SNAPSHOT[house.engine.name])
         rows = {row.id: row for row in connection.execute(select(consent))}
         events = connection.execute(select(consent_event).order_by(consent_event.c.seq)).all()
         uses = connection.execute(select(data_use)).all()
         permits = {row.id for row in connection.execute(select(permit.c.id))}
-        leaves = Counter(connection.execute(select(pending_leaf.c.hash)).scalars())
-        salts = set(connection.execute(select(leaf_salt.c.leaf)).scalars())
+        waiting = list(connection.execute(select(pending_leaf.c.commitment)).scalars())
+        tree = {(row.level, row.n): row.hashes for row in connection.execute(select(ledger_tile))}
+        head = connection.execute(select(ledger_head)).one()
+        acts = list(connection.execute(select(act.c.leaf)).scalars())
         if house.settings.is_sqlite:
             assert connection.exec_driver_sql("pragma integrity_check").scalar() == "ok"
-        waiting = connection.execute(select(func.count()).select_from(pending_leaf)).scalar_one()
 
     # Nothing is half there: event, projection and leaf; use, permit and leaf.
     given = [event for event in events if event.type == "given"]
@@ -182,11 +197,13 @@ def _check(house: House, walkers: list[Walker], service: Service) -> None:
     assert {row.id for row in rows.values() if row.state == "withdrawn"} == withdrawn
     assert set(Counter((event.citizen, event.at) for event in given).values()) <= {2}, "half an answer"
     assert {use.permit for use in uses if use.decision == "allowed"} == permits
-    hashes = [event.leaf for event in events] + [use.leaf for use in uses]
-    assert set(hashes) <= set(leaves)
+    hashes = [event.leaf for event in events] + [use.leaf for use in uses] + acts
     assert len(set(hashes)) == len(hashes)
-    assert set(leaves) == salts
-    assert waiting == len(salts)
+    # Each has its leaf, in the tree or in the queue, once; and the tree is what was signed.
+    entries = tiles.split(b"".join(tree[place] for place in sorted(tree) if place[0] == tiles.ENTRIES))
+    assert Counter(b64encode(merkle.leaf_hash(one)) for one in [*entries, *waiting]) == Counter(hashes)
+    assert len(entries) == head.size
+    assert merkle.root(head.size, tiles.node_of(lambda level, n: tree[level, n])) == head.root
 
     # What was told is so, and nothing that was never asked for.
     assert service.permits <= permits

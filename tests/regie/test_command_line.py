@@ -222,7 +222,11 @@ REFUSED: list[tuple[tuple[str, ...], Any]] = [
     (("keys", "revoke", "nothing"), None),
     (("consent", "show", "nothing"), None),
     (("consent", "withdraw", "nothing"), None),
-    (("receipt", "verify", "/nowhere", "--jwks", "/nowhere"), None),
+    (("receipt", "verify", "/nowhere", "--key", "x"), None),
+    (("ledger", "reconcile"), None),
+    (("ledger", "verify", "--url", "http://127.0.0.1:9/ledger", "--key", "x"), None),
+    (("ledger", "verify", "--receipt", "/nowhere"), None),
+    (("receipt", "verify", "--key", "x"), "no json"),
 ]
 
 

@@ -1,0 +1,93 @@
+"""The catalogue as operators' acts made it, compared with the catalogue as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from consent.catalogue import ACTIVE, DRAFT, PUBLISHED, RETIRED, SUSPENDED, canonical_hash
+from consent.ledger.verify import Finding
+
+Row = Mapping[str, Any]
+_TEXTS = ("oin", "name", "contact", "url")
+
+
+def differences(
+    acts: Iterable[Row], agencies: Iterable[Row], categories: Iterable[Row], purposes: Iterable[Row]
+) -> Iterator[Finding]:
+    """What stands there and was never made so, and what was made and is gone."""
+    made = _Made()
+    for act in acts:
+        _ACTS.get(act["event"], _nothing)(made, act["object"], act["content"])
+    there = {
+        "agency": {row["id"]: {name: row[name] for name in (*_TEXTS, "state")} for row in agencies},
+        "data_category": {row["id"]: {name: row[name] for name in _CATEGORY} for row in categories},
+        "purpose": {
+            f"{row['id']} {row['version']}": {name: row[name] for name in ("agency", "state", "hash", "content")}
+            for row in purposes
+        },
+    }
+    for table, rows in there.items():
+        expected: dict[str, dict[str, Any]] = getattr(made, table)
+        for name in sorted(rows.keys() | expected.keys()):
+            if rows.get(name) != expected.get(name):
+                yield Finding(f"{table} {name}", "is not what operators' acts made it")
+    for name, row in there["purpose"].items():
+        if canonical_hash(row["content"]) != row["hash"]:
+            yield Finding(f"purpose {name}", "does not have the hash of its content")
+
+
+_CATEGORY = ("source", "name", "description", "sensitivity")
+
+
+class _Made:
+    def __init__(self) -> None:
+        self.agency: dict[str, dict[str, Any]] = {}
+        self.data_category: dict[str, dict[str, Any]] = {}
+        self.purpose: dict[str, dict[str, Any]] = {}
+
+
+def _added(made: _Made, name: str, content: Row) -> None:
+    state = made.agency.get(name, {"state": ACTIVE})["state"]
+    made.agency[name] = {**{one: content[one] for one in _TEXTS}, "state": state}
+    for one in content["categories"]:
+        made.data_category[one["id"]] = {"source": name, **{member: one[member] for member in _CATEGORY[1:]}}
+
+
+def _suspended(made: _Made, name: str, _content: Row) -> None:
+    made.agency[name]["state"] = SUSPENDED
+
+
+def _resumed(made: _Made, name: str, _content: Row) -> None:
+    made.agency[name]["state"] = ACTIVE
+
+
+def _purpose_added(made: _Made, name: str, content: Row) -> None:
+    of = content["of"]
+    row = {"agency": of["agency"], "state": DRAFT, "hash": content["hash"], "content": of}
+    made.purpose.setdefault(f"{name} {content['version']}", row)
+
+
+def _published(made: _Made, name: str, content: Row) -> None:
+    _retired(made, name, content)
+    made.purpose[f"{name} {content['version']}"]["state"] = PUBLISHED
+
+
+def _retired(made: _Made, name: str, _content: Row) -> None:
+    for key, row in made.purpose.items():
+        if key.partition(" ")[0] == name and row["state"] == PUBLISHED:
+            row["state"] = RETIRED
+
+
+def _nothing(_made: _Made, _name: str, _content: Row) -> None:
+    """An act that is not about the catalogue."""
+
+
+_ACTS = {
+    "agency.added": _added,
+    "agency.suspended": _suspended,
+    "agency.resumed": _resumed,
+    "purpose.added": _purpose_added,
+    "purpose.published": _published,
+    "purpose.retired": _retired,
+}

@@ -1,0 +1,29 @@
+"""Emptying what says who a citizen was. The lines stay, as lines about nobody; their leaves stay in the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+
+from base.database import Connection
+from consent.store.tables import consent, consent_event, data_use, permit, redemption
+
+_TABLES = {"consent": consent_event, "use": data_use, "redemption": redemption}
+
+
+def lines(connection: Connection, citizen: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """His lines, with what kind of event each is."""
+    for kind, table in _TABLES.items():
+        for row in connection.execute(select(table).where(table.c.citizen == citizen)):
+            yield kind, dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name has the underscore
+
+
+def forget(connection: Connection, citizen: str) -> None:
+    """Empty his lines, and delete what was made from them."""
+    for table in _TABLES.values():
+        mine = table.c.citizen == bindparam("p_citizen")
+        connection.execute(update(table).where(mine).values(citizen="", nonce=b""), {"p_citizen": citizen})
+    for projection in (consent, permit):
+        connection.execute(delete(projection).where(projection.c.citizen == citizen))
