@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_c0801a9b"
+revision = "0001_48ca5d0c"
 down_revision = None
 branch_labels = None
 depends_on = None
