@@ -21,6 +21,17 @@ export class Citizen {
     throw new Error(`the walk does not end: ${page.url}`);
   }
 
+  // Type what a device shows (RFC 8628 section 3.3), and say whether it was us; the page where it ends.
+  async atDevice({ verification_uri, user_code }, answer) {
+    return this.#confirm(await this.submit(await this.visit(verification_uri), "/device", { user_code }), answer);
+  }
+
+  // Open the newest request of what an agency asks elsewhere (CIBA), and say whether it was us; the page where it ends.
+  async atMyRequests(issuer, answer) {
+    const page = await this.visit(new URL("/my/requests", issuer));
+    return this.#confirm(await this.submit(page, "/my/requests"), answer);
+  }
+
   // Follow redirects to a page, or to the client. `arrived`: a URL, or a Request for a form that is posted to the client.
   async visit(address, form) {
     let url = new URL(address);
@@ -45,6 +56,13 @@ export class Citizen {
     const form = page.forms.find((one) => one.action === action);
     if (!form) throw new Error(`no form to ${action} at ${page.url}: ${page.forms.map((one) => one.action)}`);
     return this.visit(new URL(action, page.url), { ...form.hidden, ...fields });
+  }
+
+  async #confirm(page, answer) {
+    while (!page.forms.some((one) => one.action === "/confirm")) page = await this.#answer(page);
+    page = await this.submit(page, "/confirm", { answer });
+    while (page.url.pathname === "/ask") page = await this.#answer(page);
+    return page.url;
   }
 
   #answer(page) {

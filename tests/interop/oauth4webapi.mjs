@@ -15,8 +15,9 @@ export class Party {
     const issuer = new URL(given.issuer);
     party.key = given.key && (await signingKey(given.key));
     party.server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, PLAIN));
-    party.client = { client_id: given.client_id, ...given.metadata };
-    party.auth = AUTH[given.auth](given, party.key);
+    party.client = given.invitation ? await register(party.server, given) : { client_id: given.client_id, ...given.metadata };
+    party.client_id = party.client.client_id;
+    party.auth = AUTH[given.auth]({ client_secret: given.client_secret ?? party.client.client_secret }, party.key);
     party.options = { ...PLAIN };
     if (given.dpop) party.options.DPoP = oauth.DPoP(party.client, await oauth.generateKeyPair("ES256"));
     party.given = given;
@@ -56,8 +57,32 @@ export class Party {
       (answer) => oauth.processAuthorizationCodeResponse(this.server, this.client, answer, expected),
     );
     await oauth.validateApplicationLevelSignature(this.server, response, PLAIN);
-    return { ...tokens, claims: oauth.getValidatedIdTokenClaims(tokens) };
+    return withClaims(tokens);
   }
+
+  beginDevice = async (parameters) => oauth.processDeviceAuthorizationResponse(
+    this.server, this.client, await oauth.deviceAuthorizationRequest(this.server, this.client, this.auth, parameters, PLAIN));
+
+  askDevice = ({ device_code }) => this.#again(
+    () => oauth.deviceCodeGrantRequest(this.server, this.client, this.auth, device_code, this.options),
+    (response) => oauth.processDeviceCodeResponse(this.server, this.client, response),
+  );
+
+  pollDevice = async (told) => withClaims(await this.askDevice(told));
+
+  // Signed (CIBA section 7.1.1) by a client that signs its requests.
+  async beginBackchannel(parameters) {
+    const form = this.given.jar ? { request: await oauth.issueRequestObject(this.server, this.client, parameters, this.key) } : parameters;
+    const response = await oauth.backchannelAuthenticationRequest(this.server, this.client, this.auth, form, PLAIN);
+    return oauth.processBackchannelAuthenticationResponse(this.server, this.client, response);
+  }
+
+  askBackchannel = ({ auth_req_id }) => this.#again(
+    () => oauth.backchannelAuthenticationGrantRequest(this.server, this.client, this.auth, auth_req_id, this.options),
+    (response) => oauth.processBackchannelAuthenticationGrantResponse(this.server, this.client, response),
+  );
+
+  pollBackchannel = async (told) => withClaims(await this.askBackchannel(told));
 
   refresh = (refreshToken) => this.#again(
     () => oauth.refreshTokenGrantRequest(this.server, this.client, this.auth, refreshToken, this.options),
@@ -93,4 +118,13 @@ export class Party {
       return process(await request());
     }
   }
+}
+
+async function register(server, { metadata, invitation }) {
+  const response = await oauth.dynamicClientRegistrationRequest(server, metadata, { ...PLAIN, initialAccessToken: invitation });
+  return oauth.processDynamicClientRegistrationResponse(response);
+}
+
+function withClaims(tokens) {
+  return { ...tokens, claims: oauth.getValidatedIdTokenClaims(tokens) };
 }

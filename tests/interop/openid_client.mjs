@@ -14,9 +14,12 @@ export class Party {
     party.key = given.key && (await signingKey(given.key));
     const metadata = { client_id: given.client_id, client_secret: given.client_secret, ...given.metadata };
     const auth = AUTH[given.auth](given, party.key);
-    party.config = await oidc.discovery(new URL(given.issuer), given.client_id, metadata, auth, {
-      execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks, ...(given.jarm ? [oidc.useJwtResponseMode] : [])],
-    });
+    const execute = [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks, ...(given.jarm ? [oidc.useJwtResponseMode] : [])];
+    const issuer = new URL(given.issuer);
+    party.config = given.invitation
+      ? await oidc.dynamicClientRegistration(issuer, given.metadata, auth, { initialAccessToken: given.invitation, execute })
+      : await oidc.discovery(issuer, given.client_id, metadata, auth, { execute });
+    party.client_id = party.config.clientMetadata().client_id;
     party.bound = given.dpop ? { DPoP: oidc.getDPoPHandle(party.config, await oidc.randomDPoPKeyPair("ES256")) } : {};
     party.given = given;
     return party;
@@ -37,9 +40,20 @@ export class Party {
   }
 
   async redeem(arrived, checks) {
-    const tokens = await oidc.authorizationCodeGrant(this.config, arrived, checks, undefined, this.bound);
-    return { ...tokens, claims: tokens.claims() };
+    return withClaims(await oidc.authorizationCodeGrant(this.config, arrived, checks, undefined, this.bound));
   }
+
+  beginDevice = (parameters) => oidc.initiateDeviceAuthorization(this.config, parameters);
+  askDevice = ({ device_code }) => this.#ask("urn:ietf:params:oauth:grant-type:device_code", { device_code });
+  // At once: the citizen has answered.
+  pollDevice = async (told) => withClaims(await oidc.pollDeviceAuthorizationGrant(this.config, { ...told, interval: 0 }, undefined, this.bound));
+
+  beginBackchannel = (parameters) => oidc.initiateBackchannelAuthentication(this.config, parameters);
+  askBackchannel = ({ auth_req_id }) => this.#ask("urn:openid:params:grant-type:ciba", { auth_req_id });
+  pollBackchannel = async (told) =>
+    withClaims(await oidc.pollBackchannelAuthenticationGrant(this.config, { ...told, interval: 0 }, undefined, this.bound));
+
+  #ask = (grantType, parameters) => oidc.genericGrantRequest(this.config, grantType, parameters, this.bound);
 
   refresh = (refreshToken) => oidc.refreshTokenGrant(this.config, refreshToken, undefined, this.bound);
   userinfo = (accessToken, sub) => oidc.fetchUserInfo(this.config, accessToken, sub, this.bound);
@@ -47,4 +61,8 @@ export class Party {
   revoke = (token) => oidc.tokenRevocation(this.config, token);
   own = (scope) => oidc.clientCredentialsGrant(this.config, { scope }, this.bound);
   logoutAddress = (parameters) => oidc.buildEndSessionUrl(this.config, parameters);
+}
+
+function withClaims(tokens) {
+  return { ...tokens, claims: tokens.claims() };
 }

@@ -1,21 +1,30 @@
 """npm openid-client and oauth4webapi, both certified, complete each flow against `regie serve`.
 
-The server is started with nothing but its environment; the clients were added by `regie client add --json`, the citizen
-by `regie citizen add`. What a library refuses by itself (a wrong `iss`, `at_hash`, `nonce`, signature) fails the test.
+The server is started with nothing but its environment; the clients were added by `client add`, or registered
+themselves with what `client invite` told; the citizen by `regie citizen add`. What a library refuses by itself (a wrong `iss`, `at_hash`, `nonce`, signature) fails the test.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from tests.fixtures.server import CALLBACK, Server
-from tests.fixtures.strangers import BIRTH_DATE, need_node, register
+from tests.fixtures.strangers import BIRTH_DATE, invited, need_node, register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.fixtures.strangers import Party
 
 pytestmark = pytest.mark.interop
 
 DETAILS = '[{"type":"personal_data_use","purpose":"housing-benefit","data":["address","income"]}]'
 CONSENT = "consent:check consent:permit"
 REFRESHING = ["authorization_code", "refresh_token"]
+DEVICE = ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]
+CIBA = [*REFRESHING, "urn:openid:params:grant-type:ciba"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,6 +35,18 @@ def _node() -> None:
 @pytest.fixture(params=["openid_client", "oauth4webapi"])
 def library(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(scope="class")
+def demanding(bare: Server) -> Iterator[Server]:
+    """The same server, which now wants a nonce in every proof."""
+    bare.stop()
+    bare.environment["REGIE_DPOP_NONCE_REQUIRED"] = "true"
+    bare.start()
+    yield bare
+    bare.stop()
+    del bare.environment["REGIE_DPOP_NONCE_REQUIRED"]
+    bare.start()
 
 
 class TestBaseline:
@@ -93,6 +114,37 @@ class TestBaseline:
         assert (seen["token_type"], seen["scope"]) == ("bearer", "consent:check")
         assert seen["introspected"]["active"] is True
 
+    def test_a_device_without_a_browser(self, bare: Server, library: str) -> None:
+        """RFC 8628: once the citizen says no, once yes; asked before he answers, and after the tokens are taken."""
+        client = register(bare, "baseline", auth="client_secret_basic", grant_types=DEVICE, redirect_uris=[])
+
+        seen = client.walk(library, "device")
+
+        assert seen["refused"] == ["authorization_pending", "?refused=1", "access_denied"]
+        assert {"verification_uri_complete", "interval"} <= set(seen["told"])
+        assert (seen["pending"], seen["ended"], seen["again"]) == (
+            "authorization_pending",
+            "?allowed=1",
+            "invalid_grant",
+        )
+        assert seen["userinfo"] == seen["refreshed"] == {"sub": seen["claims"]["sub"]}
+
+    def test_an_agency_asks_a_citizen_whom_it_knows(self, bare: Server, library: str) -> None:
+        """CIBA in poll mode: by `login_hint` he says no, by `id_token_hint` yes."""
+        client = register(bare, "baseline", auth="client_secret_basic", grant_types=CIBA)
+
+        seen = client.walk(library, "backchannel", parameters={"binding_message": "Balie 4"})
+
+        assert seen["refused"] == ["authorization_pending", "?refused=1", "access_denied"]
+        assert sorted(seen["told"]) == ["auth_req_id", "expires_in", "interval"]
+        assert (seen["pending"], seen["ended"], seen["again"]) == (
+            "authorization_pending",
+            "?allowed=1",
+            "invalid_grant",
+        )
+        assert seen["userinfo"] == seen["refreshed"] == {"sub": seen["sub"]}
+        assert seen["claims"]["sub"] == seen["sub"]
+
     def test_logout(self, bare: Server, library: str) -> None:
         """OpenID Connect RP-Initiated Logout 1.0: back at the client, no session, no token."""
         client = register(bare, "baseline", auth="client_secret_basic", post_logout_redirect_uris=[CALLBACK])
@@ -158,6 +210,25 @@ class TestFapi2:
 
         assert client.walk(library, "refused", parameters={"prompt": "none"})["error"] == "login_required"
 
+    def test_a_signed_request_from_elsewhere(self, bare: Server) -> None:
+        """CIBA section 7.1.1, by oauth4webapi alone: openid-client signs no such request."""
+        client = register(
+            bare,
+            "fapi2",
+            auth="private_key_jwt",
+            alg="ES256",
+            agency="municipality",
+            par=True,
+            jar=True,
+            dpop=True,
+            grant_types=CIBA,
+        )
+
+        seen = client.walk("oauth4webapi", "backchannel", parameters={"binding_message": "Balie 4"})
+
+        assert (seen["refused"][0], seen["pending"]) == ("authorization_pending", "authorization_pending")
+        assert (seen["token_type"], seen["claims"]["sub"]) == ("dpop", seen["sub"])
+
     def test_client_credentials_bound_to_a_key(self, bare: Server, library: str) -> None:
         client = register(
             bare,
@@ -174,6 +245,71 @@ class TestFapi2:
         seen = client.walk(library, "own", scope="consent:check")
 
         assert (seen["token_type"], set(seen["introspected"]["cnf"])) == ("dpop", {"jkt"})
+
+
+class TestRegistration:
+    """RFC 7591 with an initial access token: the library registers its client, which then does all that another does."""
+
+    @pytest.mark.parametrize("auth", ["client_secret_basic", "client_secret_post"])
+    def test_with_a_secret_that_is_told(self, bare: Server, library: str, auth: str) -> None:
+        client = invited(bare, "baseline", auth=auth, grant_types=REFRESHING)
+
+        seen = client.walk(library, "registered")
+
+        assert seen["introspected"]["client_id"] == seen["client_id"]
+        assert (seen["rotated"], seen["refreshed"]) == (True, True)
+        # The invitation was for one registration (section 3.2.2 leaves the error to RFC 6750).
+        assert seen["spent"] == "invalid_token"
+
+    def test_with_a_key_under_fapi(self, bare: Server, library: str) -> None:
+        client = invited(
+            bare,
+            "fapi2",
+            auth="private_key_jwt",
+            alg="ES256",
+            par=True,
+            dpop=True,
+            agency="municipality",
+            dpop_bound_access_tokens=True,
+        )
+
+        seen = client.walk(library, "registered")
+
+        assert (seen["introspected"]["client_id"], seen["token_type"]) == (seen["client_id"], "dpop")
+        assert seen["spent"] == "invalid_token"
+
+
+class TestDemandedNonces:
+    """RFC 9449 sections 8 and 9: the libraries do again what was refused for want of a nonce, and keep it after."""
+
+    def client(self, server: Server, **members: Any) -> Party:
+        plain = {"auth": "private_key_jwt", "alg": "ES256", "dpop": True, "agency": "municipality"}
+        return register(server, "fapi2", **{**plain, **members})
+
+    def test_from_the_pushed_request_to_userinfo(self, demanding: Server, library: str) -> None:
+        client = self.client(demanding, par=True, grant_types=REFRESHING)
+
+        seen = client.walk(library, "code")
+
+        assert seen["demanded"] == ["/oauth2/par"]
+        assert (seen["token_type"], seen["refreshed"]) == ("dpop", True)
+        assert seen["userinfo"]["sub"] == seen["claims"]["sub"]
+
+    def test_client_credentials(self, demanding: Server, library: str) -> None:
+        client = self.client(demanding, scope=CONSENT, grant_types=["client_credentials"], redirect_uris=[])
+
+        seen = client.walk(library, "own", scope="consent:check")
+
+        assert (seen["demanded"], seen["token_type"]) == (["/oauth2/token"], "dpop")
+
+    def test_a_device(self, demanding: Server, library: str) -> None:
+        """What is asked again with a nonce is no second poll: no `slow_down` (RFC 8628 section 3.5)."""
+        client = self.client(demanding, grant_types=DEVICE, redirect_uris=[])
+
+        seen = client.walk(library, "device")
+
+        assert (seen["demanded"], seen["token_type"]) == (["/oauth2/token"], "dpop")
+        assert (seen["refused"][0], seen["pending"]) == ("authorization_pending", "authorization_pending")
 
 
 class TestNlGov:

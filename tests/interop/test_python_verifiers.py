@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jwt as pyjwt
@@ -14,13 +18,16 @@ from jwcrypto import jwk
 from jwcrypto import jws as jwcrypto_jws
 from jwcrypto import jwt as jwcrypto_jwt
 
+from base.settings import Settings
 from consent import permits, receipts
 from idp.endpoints import discovery
 from idp.tokens import mint, responses
 from keys import jose
 from keys.ring import Ring
 
-TYPES = (mint.AT_TYP, *(kind.typ for kind in responses.KINDS), discovery.METADATA_TYP, permits.TYP, receipts.TYP)
+HERE = Path(__file__).resolve().parent.parent.parent
+RESPONSES = tuple(kind.typ for kind in responses.KINDS)
+TYPES = (mint.AT_TYP, mint.LOGOUT_TYP, *RESPONSES, discovery.METADATA_TYP, permits.TYP, receipts.TYP)
 """Every kind of token that we sign."""
 OPTIONS = {"require_aud": True, "require_exp": True, "require_iss": True}
 
@@ -33,6 +40,20 @@ def claims() -> dict[str, Any]:
 def public(ring: Ring, token: str) -> dict[str, Any]:
     kid = pyjwt.get_unverified_header(token)["kid"]
     return next(key for key in json.loads(ring.jwks())["keys"] if key["kid"] == kid)
+
+
+def signed() -> Iterator[str]:
+    """The `typ` of each call of `jose.sign` in the services."""
+    for path in (path for room in ("idp", "consent") for path in (HERE / room).rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "jose.sign":
+                name = next(ast.unparse(one.value) for one in call.keywords if one.arg == "typ")
+                module = importlib.import_module(".".join(path.relative_to(HERE).with_suffix("").parts))
+                yield from RESPONSES if name == "kind.typ" else [getattr(module, name)]
+
+
+def test_no_kind_that_we_sign_is_left_out() -> None:
+    assert set(signed()) == set(TYPES)
 
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256"])
@@ -74,6 +95,30 @@ class TestSecondVerifiers:
             python_jose.decode(altered, public(ring, token), algorithms=[alg], audience="agency", options=OPTIONS)
         with pytest.raises(pyjwt.InvalidTokenError):
             pyjwt.decode(altered, pyjwt.PyJWK(public(ring, token)).key, algorithms=[alg], audience="agency")
+
+
+class TestWithoutAnAudienceOrAnEnd:
+    """What is said to everyone, or for ever, has no `aud` or `exp`: the libraries must not miss them."""
+
+    def test_signed_metadata(self, ring: Ring) -> None:
+        """RFC 8414 section 2.1."""
+        plain = discovery.document(Settings(development=True))
+
+        told = json.loads(discovery.SignedMetadata(ring, plain)())
+
+        token, key = told["signed_metadata"], public(ring, told["signed_metadata"])
+        seen = python_jose.decode(token, key, algorithms=["ES256"], issuer=plain["issuer"])
+        assert seen == pyjwt.decode(token, pyjwt.PyJWK(key).key, algorithms=["ES256"], issuer=plain["issuer"])
+        assert seen == {"iss": plain["issuer"], **plain}
+
+    def test_a_receipt(self, ring: Ring) -> None:
+        receipt = {"iss": "https://regie.example", "jti": "r" * 43, "iat": int(time.time()), "expires_at": None}
+
+        token = receipts.sign(ring, receipt)
+
+        key = public(ring, token)
+        assert python_jose.decode(token, key, algorithms=["ES256"], issuer=receipt["iss"]) == receipt
+        assert pyjwt.decode(token, pyjwt.PyJWK(key).key, algorithms=["ES256"]) == receipt
 
 
 class TestPs256:
