@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -165,6 +166,27 @@ async def test_the_history_has_every_line_once_over_its_pages(
     assert seen >= 60
     assert (await browser.get("/my/history?decision=denied")).status_code == 200
     assert (await browser.get("/my/history?before=1")).status_code == 400
+
+
+async def test_each_line_of_the_history_leads_to_its_receipt(
+    world: World, anna: str, browser: httpx2.AsyncClient
+) -> None:
+    """The refused attempt's too; each to its own, and proven."""
+    await world.give(anna, income=False)
+    await world.registry.release(
+        citizen=anna, agency="municipality", purpose="housing-benefit", categories=frozenset({"address", "income"})
+    )
+    await world.registry.ledger.round()
+
+    links = re.findall(r'href="(/my/receipts/[^"]+)"', (await browser.get("/my/history")).text)
+
+    files = [(await browser.get(link)).json() for link in links]
+    entries = [json.loads(file["entry"]) for file in files]
+    assert [(one["decision"], one["categories"]) for one in entries] == [
+        (one.decision, list(one.categories)) for one in (await world.registry.history(anna)).uses
+    ]
+    assert {one["decision"] for one in entries} == {"allowed", "denied"}
+    assert all(file["proof"].startswith("c2sp.org/tlog-proof@v1\n") for file in files)
 
 
 async def test_every_reason_and_every_legal_basis_has_its_words(
