@@ -105,8 +105,22 @@ _PENDING = select(authorization_request).where(
     authorization_request.c.used_at.is_(None),
     authorization_request.c.expires_at > bindparam("p_now"),
 )
-
-
+_FREE_REQUEST = (
+    authorization_request.c.digest == bindparam("p_digest"),
+    authorization_request.c.used_at.is_(None),
+    authorization_request.c.browser.is_(None) | (authorization_request.c.browser == bindparam("p_browser")),
+)
+_BIND_REQUEST = (
+    update(authorization_request)
+    .where(*_FREE_REQUEST)
+    .values(browser=bindparam("p_browser"), expires_at=bindparam("p_expires"))
+)
+_USE_REQUEST = (
+    update(authorization_request)
+    .where(*_FREE_REQUEST)
+    .values(browser=bindparam("p_browser"), used_at=bindparam("p_now"))
+)
+_ADD_FAMILY, _ADD_CODE = insert(family), insert(code)
 _LINK = {
     name: make(session_client).on_conflict_do_nothing()
     for name, make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
@@ -139,13 +153,8 @@ def pending(connection: Connection, digest: str, now: datetime) -> Pending | Non
 
 def bind_request(connection: Connection, digest: str, browser: str, expires_at: datetime) -> bool:
     """Tie a request to the browser that opened it first; another browser finds it taken."""
-    table = authorization_request.c
-    statement = (
-        update(authorization_request)
-        .where(table.digest == digest, table.used_at.is_(None), table.browser.is_(None) | (table.browser == browser))
-        .values(browser=browser, expires_at=expires_at)
-    )
-    return connection.execute(statement).rowcount == 1
+    given = {"p_digest": digest, "p_browser": browser, "p_expires": expires_at}
+    return connection.execute(_BIND_REQUEST, given).rowcount == 1
 
 
 def mark_asked(connection: Connection, digest: str, asked: list[str]) -> None:
@@ -160,11 +169,10 @@ def confirm(connection: Connection, digest: str, session_id: str) -> None:
     connection.execute(update(authorization_request).where(table.digest == digest).values(confirmed=session_id))
 
 
-def use_request(connection: Connection, digest: str, now: datetime) -> bool:
-    """Once: the request ends in a response."""
-    table = authorization_request.c
-    statement = update(authorization_request).where(table.digest == digest, table.used_at.is_(None)).values(used_at=now)
-    return connection.execute(statement).rowcount == 1
+def use_request(connection: Connection, digest: str, browser: str | None, now: datetime) -> bool:
+    """Once, and by the browser that it is tied to: the request ends in a response."""
+    given = {"p_digest": digest, "p_browser": browser, "p_now": now}
+    return connection.execute(_USE_REQUEST, given).rowcount == 1
 
 
 _FAMILY = (
@@ -174,7 +182,7 @@ _FAMILY = (
 
 def add_family(connection: Connection, one: Family) -> None:
     row = {name: getattr(one, name) for name in _FAMILY}
-    connection.execute(insert(family), {**row, "resource": list(one.resource), "created_at": one.created_at})
+    connection.execute(_ADD_FAMILY, {**row, "resource": list(one.resource), "created_at": one.created_at})
     # Who is told when the session ends (idp.logouts).
     link = {"session": one.session, "client_id": one.client_id, "created_at": one.created_at}
     connection.execute(_LINK[connection.dialect.name], link)
@@ -220,7 +228,7 @@ def end_families(connection: Connection, *, citizen: str, now: datetime, session
 def add_code(connection: Connection, digest: str, one: Code, expires_at: datetime) -> None:
     names = ("family", "client_id", "redirect_uri", "redirect_uri_given", "nonce", "code_challenge", "jkt")
     row = {name: getattr(one, name) for name in names}
-    connection.execute(insert(code), {"digest": digest, "expires_at": expires_at, **row})
+    connection.execute(_ADD_CODE, {"digest": digest, "expires_at": expires_at, **row})
 
 
 def consume_code(connection: Connection, digest: str, client_id: str, now: datetime) -> Code | Reused | None:
