@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from base.database import Connection
@@ -24,6 +25,7 @@ __all__ = [
     "URN",
     "Pending",
     "allow",
+    "bind",
     "confirm",
     "end",
     "find_client",
@@ -31,9 +33,9 @@ __all__ = [
     "keep",
     "mark_asked",
     "open_decoupled",
-    "open_pushed",
     "refuse",
     "resume",
+    "visit",
 ]
 
 URN = "urn:ietf:params:oauth:request_uri:"
@@ -70,21 +72,28 @@ def keep(
     return handle
 
 
-def open_pushed(
+def visit(
     connection: Connection, handle: str, client_id: str, browser: str, settings: Settings, now: datetime
-) -> bool:
-    """The browser arrives with a pushed request: it is tied to this browser, and lives until the citizen is done.
+) -> tuple[Pending, Client] | None:
+    """A browser arrives with a pushed request: that request as it is once `bind` has tied it to this browser, and its client.
 
-    It may be loaded again by the same browser until then; another client's, another browser's or an expired one is
-    unknown (RFC 9126 section 7.3).
+    It lives until the citizen is done, and may be loaded again by the same browser until then; another client's,
+    another browser's or an expired one is unknown (RFC 9126 section 7.3).
     """
     found = grants.pending(connection, digest(handle), now)
-    if found is None or found.client_id != client_id or not found.pushed:
-        return False
-    expires_at = found.expires_at
-    if found.browser is None:
-        expires_at = now + timedelta(seconds=settings.request_s)
-    return grants.bind_request(connection, found.digest, browser, expires_at)
+    if found is None or found.client_id != client_id or not found.pushed or found.browser not in (None, browser):
+        return None
+    client = clients.find(connection, client_id)
+    if client is None or not client.active:
+        return None
+    expires_at = found.expires_at if found.browser else now + timedelta(seconds=settings.request_s)
+    return replace(found, browser=browser, expires_at=expires_at), client
+
+
+def bind(connection: Connection, pending: Pending) -> bool:
+    """Tie a visited request to its browser; False when another one was first, or it has ended."""
+    assert pending.browser is not None
+    return grants.bind_request(connection, pending.digest, pending.browser, pending.expires_at)
 
 
 def open_decoupled(connection: Connection, one: Decoupled, user_code: str | None, browser: str) -> str:
@@ -126,7 +135,7 @@ def confirm(connection: Connection, pending: Pending, session: Session) -> None:
 
 def end(connection: Connection, pending: Pending, now: datetime) -> bool:
     """The request ends with an error for the client. Once."""
-    return grants.use_request(connection, pending.digest, now)
+    return _use(connection, pending, now)
 
 
 def grant(
@@ -142,7 +151,7 @@ def grant(
 
     The code tells the level that was asked for, where one was: what was reached beyond it is not the agency's business.
     """
-    if not sessions.hold(connection, session.id) or not grants.use_request(connection, pending.digest, now):
+    if not sessions.hold(connection, session.id) or not _use(connection, pending, now):
         return None
     form = pending.parameters
     family = grant_management.applied(connection, _family(pending, client, session, now), form)
@@ -164,7 +173,7 @@ def grant(
 def allow(connection: Connection, pending: Pending, client: Client, session: Session, now: datetime) -> bool:
     """The citizen says yes to what began elsewhere; False when it was answered before (of two tabs, one counts), or the session has ended."""
     assert pending.decoupled is not None
-    if not sessions.hold(connection, session.id) or not grants.use_request(connection, pending.digest, now):
+    if not sessions.hold(connection, session.id) or not _use(connection, pending, now):
         return False
     return decoupled.allow(connection, pending.decoupled, _family(pending, client, session, now), now)
 
@@ -172,7 +181,11 @@ def allow(connection: Connection, pending: Pending, client: Client, session: Ses
 def refuse(connection: Connection, pending: Pending, now: datetime) -> bool:
     """The citizen says no to what began elsewhere."""
     assert pending.decoupled is not None
-    return grants.use_request(connection, pending.digest, now) and decoupled.refuse(connection, pending.decoupled, now)
+    return _use(connection, pending, now) and decoupled.refuse(connection, pending.decoupled, now)
+
+
+def _use(connection: Connection, pending: Pending, now: datetime) -> bool:
+    return grants.use_request(connection, pending.digest, pending.browser, now)
 
 
 def _family(pending: Pending, client: Client, session: Session, now: datetime) -> Family:

@@ -1,6 +1,7 @@
 """GET and POST /oauth2/authorize (RFC 6749 section 3.1).
 
 A request is checked and stored; the browser then comes back here, with its handle, after each step, until it is done.
+A pushed one for which nobody needs to be asked is answered when the browser first arrives.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from idp.endpoints.responses import refuse
 from idp.errors import OAuthError, UnverifiedRequest
 from idp.extensions import jar, resource
 from idp.extensions.resource import REPEATABLE
+from idp.requests import Pending
 
 PATH = authorization.PATH_AUTHORIZE
 
@@ -53,23 +55,48 @@ class Authorize:
             return await self._resume(request, form["resume"])
         browser = self._context.browser(request)
         if "request_uri" in form:
-            handle: str | Response = await self._open_pushed(form, digest(browser))
+            response = await self._open_pushed(request, form, digest(browser))
         else:
-            handle = await self._keep(request, form, digest(browser))
-        if isinstance(handle, Response):
-            return handle
-        return self._context.keep_browser(resume(handle), browser)
+            kept = await self._keep(request, form, digest(browser))
+            if isinstance(kept, Response):
+                return kept
+            response = resume(kept)
+        return self._context.keep_browser(response, browser)
 
-    async def _open_pushed(self, form: Mapping[str, str], browser: str) -> str:
+    async def _open_pushed(self, request: Request, form: Mapping[str, str], browser: str) -> Response:
         """Only what was pushed counts; what else stands in the address is ignored (RFC 9126 section 4)."""
         context, now = self._context, self._context.now()
         urn, client_id = form["request_uri"], form.get("client_id", "")
         handle = urn.removeprefix(requests.URN)
-        if not urn.startswith(requests.URN) or not await context.database.write(
-            lambda c: requests.open_pushed(c, handle, client_id, browser, context.settings, now)
-        ):
+        found = None
+        if urn.startswith(requests.URN):
+            found = await context.database.read(
+                lambda c: requests.visit(c, handle, client_id, browser, context.settings, now)
+            )
+        if found is None:
             raise Problem(400)
-        return handle
+        pending, client = found
+        answer = await self._at_once(request, pending, client)
+        if answer is not None:
+            return answer
+        if not await context.database.write(lambda c: requests.bind(c, pending)):
+            raise Problem(400)
+        return resume(handle)
+
+    async def _at_once(self, request: Request, pending: Pending, client: Client) -> Response | None:
+        """The code, when nobody needs to be asked. It binds and uses the request in one unit.
+
+        Refused is nothing here: a form that another site sent carries no session, and comes back with it.
+        """
+        session = await self._context.session(request)
+        if session is None:
+            return None
+        try:
+            if await steps.step(self._context, pending, client, session) != DONE:
+                return None
+            return await ending.granted(self._context, request, pending, client, session)
+        except OAuthError:
+            return None
 
     async def _keep(self, request: Request, sent: Mapping[str, str], browser: str) -> str | Response:
         context, now = self._context, self._context.now()

@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import bindparam, insert, or_, select, update
 
 from base.database import Connection
+from base.database.prepared import Prepared
 from idp.clients import Client
 from idp.profiles import PROFILES
 from idp.store.tables import client, initial_access_token, session_client, software_issuer
 
 ACTIVE, DISABLED, DELETED = "active", "disabled", "deleted"
-_ONE = select(client).where(client.c.client_id == bindparam("p_id"))
+_ONE = Prepared(select(client).where(client.c.client_id == bindparam("p_id")))
 
 _OF_SESSION = (
     select(client)
@@ -35,7 +36,7 @@ class Invitation:
 
 def find(connection: Connection, client_id: str) -> Client | None:
     """A client in any state; whether it may act is `Client.active`."""
-    row = connection.execute(_ONE, {"p_id": client_id}).first()
+    row = _ONE.first(connection, {"p_id": client_id})
     return _client(row) if row is not None else None
 
 

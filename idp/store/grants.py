@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from base.binding import Binding, binding_of
 from base.database import Connection
+from base.database.prepared import Prepared
 from idp.store import decoupled
 from idp.store.decoupled import Decoupled
 from idp.store.tables import access_token, authorization_request, code, family, refresh_token, session_client
@@ -96,17 +97,38 @@ _CONSUME = (
     .values(used_at=bindparam("p_now"))
     .returning(*code.c)
 )
-_FIND_FAMILY = select(family).where(family.c.id == bindparam("p_id"))
+_FIND_FAMILY = Prepared(select(family).where(family.c.id == bindparam("p_id")))
 _ADD_REQUEST = insert(authorization_request)
 _FIND_REFRESH = select(refresh_token).where(refresh_token.c.digest == bindparam("p_digest"))
 _LOCK_REFRESH = _FIND_REFRESH.with_for_update()
-_PENDING = select(authorization_request).where(
+_PENDING = Prepared(
+    select(authorization_request).where(
+        authorization_request.c.digest == bindparam("p_digest"),
+        authorization_request.c.used_at.is_(None),
+        authorization_request.c.expires_at > bindparam("p_now"),
+    )
+)
+_FREE_REQUEST = (
     authorization_request.c.digest == bindparam("p_digest"),
     authorization_request.c.used_at.is_(None),
-    authorization_request.c.expires_at > bindparam("p_now"),
+    authorization_request.c.browser.is_(None) | (authorization_request.c.browser == bindparam("p_browser")),
 )
-
-
+_BIND_REQUEST = Prepared(
+    update(authorization_request)
+    .where(*_FREE_REQUEST)
+    .values(browser=bindparam("p_browser"), expires_at=bindparam("p_expires"))
+)
+_USE_REQUEST = Prepared(
+    update(authorization_request)
+    .where(*_FREE_REQUEST)
+    .values(browser=bindparam("p_browser"), used_at=bindparam("p_now"))
+)
+_FAMILY = (
+    "id", "client_id", "citizen", "session", "scope", "details", "claims", "acr", "amr", "auth_time", "managed_grant"
+)  # fmt: skip
+_CODE = ("family", "client_id", "redirect_uri", "redirect_uri_given", "nonce", "code_challenge", "jkt")
+_ADD_FAMILY = Prepared(insert(family), (*_FAMILY, "resource", "created_at"))
+_ADD_CODE = Prepared(insert(code), ("digest", "expires_at", *_CODE))
 _LINK = {
     name: make(session_client).on_conflict_do_nothing()
     for name, make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
@@ -119,7 +141,7 @@ def add_request(connection: Connection, row: dict[str, Any]) -> None:
 
 def pending(connection: Connection, digest: str, now: datetime) -> Pending | None:
     """A request that is neither used nor expired."""
-    row = connection.execute(_PENDING, {"p_digest": digest, "p_now": now}).first()
+    row = _PENDING.first(connection, {"p_digest": digest, "p_now": now})
     if row is None:
         return None
     return Pending(
@@ -139,13 +161,8 @@ def pending(connection: Connection, digest: str, now: datetime) -> Pending | Non
 
 def bind_request(connection: Connection, digest: str, browser: str, expires_at: datetime) -> bool:
     """Tie a request to the browser that opened it first; another browser finds it taken."""
-    table = authorization_request.c
-    statement = (
-        update(authorization_request)
-        .where(table.digest == digest, table.used_at.is_(None), table.browser.is_(None) | (table.browser == browser))
-        .values(browser=browser, expires_at=expires_at)
-    )
-    return connection.execute(statement).rowcount == 1
+    given = {"p_digest": digest, "p_browser": browser, "p_expires": expires_at}
+    return _BIND_REQUEST.run(connection, given) == 1
 
 
 def mark_asked(connection: Connection, digest: str, asked: list[str]) -> None:
@@ -160,21 +177,15 @@ def confirm(connection: Connection, digest: str, session_id: str) -> None:
     connection.execute(update(authorization_request).where(table.digest == digest).values(confirmed=session_id))
 
 
-def use_request(connection: Connection, digest: str, now: datetime) -> bool:
-    """Once: the request ends in a response."""
-    table = authorization_request.c
-    statement = update(authorization_request).where(table.digest == digest, table.used_at.is_(None)).values(used_at=now)
-    return connection.execute(statement).rowcount == 1
-
-
-_FAMILY = (
-    "id", "client_id", "citizen", "session", "scope", "details", "claims", "acr", "amr", "auth_time", "managed_grant"
-)  # fmt: skip
+def use_request(connection: Connection, digest: str, browser: str | None, now: datetime) -> bool:
+    """Once, and by the browser that it is tied to: the request ends in a response."""
+    given = {"p_digest": digest, "p_browser": browser, "p_now": now}
+    return _USE_REQUEST.run(connection, given) == 1
 
 
 def add_family(connection: Connection, one: Family) -> None:
     row = {name: getattr(one, name) for name in _FAMILY}
-    connection.execute(insert(family), {**row, "resource": list(one.resource), "created_at": one.created_at})
+    _ADD_FAMILY.run(connection, {**row, "resource": list(one.resource), "created_at": one.created_at})
     # Who is told when the session ends (idp.logouts).
     link = {"session": one.session, "client_id": one.client_id, "created_at": one.created_at}
     connection.execute(_LINK[connection.dialect.name], link)
@@ -182,7 +193,7 @@ def add_family(connection: Connection, one: Family) -> None:
 
 def find_family(connection: Connection, family_id: str) -> Family | None:
     """A family in any state."""
-    row = connection.execute(_FIND_FAMILY, {"p_id": family_id}).first()
+    row = _FIND_FAMILY.first(connection, {"p_id": family_id})
     return _family(row) if row is not None else None
 
 
@@ -218,9 +229,8 @@ def end_families(connection: Connection, *, citizen: str, now: datetime, session
 
 
 def add_code(connection: Connection, digest: str, one: Code, expires_at: datetime) -> None:
-    names = ("family", "client_id", "redirect_uri", "redirect_uri_given", "nonce", "code_challenge", "jkt")
-    row = {name: getattr(one, name) for name in names}
-    connection.execute(insert(code), {"digest": digest, "expires_at": expires_at, **row})
+    row = {name: getattr(one, name) for name in _CODE}
+    _ADD_CODE.run(connection, {"digest": digest, "expires_at": expires_at, **row})
 
 
 def consume_code(connection: Connection, digest: str, client_id: str, now: datetime) -> Code | Reused | None:
@@ -278,8 +288,8 @@ def keep_response(connection: Connection, digest: str, response: bytes) -> None:
     connection.execute(update(refresh_token).where(refresh_token.c.digest == digest).values(response=response))
 
 
-_ACCESS = insert(access_token)
-_LIVE = (
+_ACCESS = Prepared(insert(access_token), ("jti", "client_id", "family", "expires_at"))
+_LIVE = Prepared(
     select(access_token.c.family, access_token.c.revoked_at, family.c.ended_at)
     .select_from(access_token.outerjoin(family, family.c.id == access_token.c.family))
     .where(access_token.c.jti == bindparam("p_jti"))
@@ -289,12 +299,12 @@ _LIVE = (
 def add_access(connection: Connection, jti: str, client_id: str, family_id: str | None, expires_at: datetime) -> None:
     """No record, no token."""
     row = {"jti": jti, "client_id": client_id, "family": family_id, "expires_at": expires_at}
-    connection.execute(_ACCESS, row)
+    _ACCESS.run(connection, row)
 
 
 def is_live(connection: Connection, jti: str) -> tuple[bool, str | None]:
     """Whether a token is neither revoked nor of an ended family; and its family. The caller has checked its `exp`."""
-    row = connection.execute(_LIVE, {"p_jti": jti}).first()
+    row = _LIVE.first(connection, {"p_jti": jti})
     return (row is not None and row[1] is None and row[2] is None, row[0] if row is not None else None)
 
 

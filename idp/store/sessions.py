@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select, update
 
 from base.database import Connection
+from base.database.prepared import Prepared
 from idp.store.people import StoredCitizen
 from idp.store.tables import citizen, device, notice, session
 
@@ -55,12 +56,14 @@ _UNSEEN = (
     .scalar_subquery()
     .label("notices")
 )
-_FIND = (
+_FIND = Prepared(
     select(session, citizen.c.state, citizen.c.proofing, citizen.c.wrapped_key, citizen.c.person, _UNSEEN)
     .select_from(session.join(citizen, citizen.c.id == session.c.citizen))
     .where(session.c.digest == bindparam("p_digest"), session.c.ended_at.is_(None))
 )
-_HOLD = select(session.c.id).where(session.c.id == bindparam("p_id"), session.c.ended_at.is_(None)).with_for_update()
+_HOLD = Prepared(
+    select(session.c.id).where(session.c.id == bindparam("p_id"), session.c.ended_at.is_(None)).with_for_update()
+)
 _OPEN = select(session).where(session.c.citizen == bindparam("p_citizen"), session.c.ended_at.is_(None))
 
 
@@ -83,7 +86,7 @@ def renew(connection: Connection, old: str, new: str, one: StoredSession) -> str
 
 def find(connection: Connection, digest: str) -> Found | None:
     """By the digest of its cookie. Its age is the caller's to judge."""
-    row = connection.execute(_FIND, {"p_digest": digest}).first()
+    row = _FIND.first(connection, {"p_digest": digest})
     if row is None:
         return None
     citizen_row = StoredCitizen(row.citizen, row.wrapped_key, row.person, "", row.state, row.proofing)
@@ -92,7 +95,7 @@ def find(connection: Connection, digest: str) -> Found | None:
 
 def hold(connection: Connection, session_id: str) -> bool:
     """Whether it is open; it stays so until the commit, since whoever ends it waits."""
-    return connection.execute(_HOLD, {"p_id": session_id}).first() is not None
+    return _HOLD.first(connection, {"p_id": session_id}) is not None
 
 
 def see(connection: Connection, session_id: str, now: datetime) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 import pytest
@@ -306,3 +308,48 @@ class TestHints:
         browser._http.post(f"{server.issuer}/language", data={"language": "en", "back": "/"})
         browser.get(where)
         assert '<html lang="en"' in browser._http.get(browser.url).text
+
+
+class TestFirstVisitOfAPushedRequest:
+    def test_who_needs_no_asking_is_answered_at_once_and_only_once(self, server: Server, logged_in: Stopping) -> None:
+        """FAPI 2.0: a request_uri is used once, of many visits at a time too."""
+        where = pushed_address(server)
+
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _: visit(where, logged_in), range(6)))
+
+        given = [one.headers["location"] for one in answers if one.status_code == 303]
+        assert len([one for one in given if one.startswith(CALLBACK) and "code=" in one]) == 1
+        assert len(given) == 1
+        assert visit(where, logged_in).status_code == 400
+
+    def test_it_is_nobodys_that_another_browser_opened_first(self, server: Server, logged_in: Stopping) -> None:
+        where = pushed_address(server)
+
+        first = httpx2.get(where)
+
+        assert (first.status_code, "resume=" in first.headers["location"]) == (303, True)
+        assert visit(where, logged_in).status_code == 400
+
+    @pytest.mark.parametrize(
+        "changes", [{"prompt": "login"}, {"prompt": "consent", "scope": "openid birthdate"}, {"max_age": "0"}]
+    )
+    def test_who_must_be_asked_is_asked(self, server: Server, logged_in: Stopping, changes: dict[str, str]) -> None:
+        where = pushed_address(server, **changes)
+
+        # Loaded again, as a citizen may.
+        for _ in range(2):
+            assert "resume=" in visit(where, logged_in).headers["location"]
+
+
+def pushed_address(server: Server, **changes: str) -> str:
+    client = server.clients["baseline"]
+    form = dict(parse_qsl(urlsplit(address(server, client, **{"scope": "openid", **changes})).query))
+    done = httpx2.post(f"{server.issuer}/oauth2/par", data=form, auth=(client.client_id, client.secret))
+    query = httpx2.QueryParams({"client_id": client.client_id, "request_uri": done.json()["request_uri"]})
+    return f"{server.issuer}/oauth2/authorize?{query}"
+
+
+def visit(where: str, browser: Stopping) -> httpx2.Response:
+    """One answer, followed nowhere."""
+    return httpx2.get(where, cookies=browser._http.cookies)

@@ -1,0 +1,96 @@
+"""Statements of hot paths. SQLAlchemy compiles them, once; SQLite's driver then runs them itself.
+
+By SQLAlchemy a statement costs 20 to 30 µs, of which SQLite takes 4. On PostgreSQL, where a statement costs a journey,
+SQLAlchemy runs them as any other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy.types import TypeEngine
+
+Processor = Callable[[Any], Any] | None
+
+
+class Prepared:
+    """`columns`: those that an insert is given, all of them each time."""
+
+    def __init__(self, statement: Select[Any] | Insert | Update, columns: Sequence[str] = ()) -> None:
+        self._statement = statement
+        self._columns = columns
+        self._plain: _Plain | None = None
+
+    def first(self, connection: Connection, given: Mapping[str, Any]) -> Any:
+        """The first row, its columns by name and by number, or None."""
+        driver = _driver(connection)
+        if driver is None:
+            return connection.execute(self._statement, given).first()
+        plain = self._plain or self._compiled(connection.dialect)
+        try:
+            row = driver.execute(plain.sql, plain.bound(given)).fetchone()
+        except sqlite3.Error:
+            # Once more, for an error that callers know.
+            return connection.execute(self._statement, given).first()
+        return plain.row(row) if row is not None else None
+
+    def run(self, connection: Connection, given: Mapping[str, Any]) -> int:
+        """Add rows, or change them: how many, of an update. Only SQLAlchemy begins a transaction by itself: outside of one it is asked."""
+        driver = _driver(connection) if connection.in_transaction() else None
+        if driver is None:
+            return connection.execute(self._statement, given).rowcount
+        plain = self._plain or self._compiled(connection.dialect)
+        try:
+            return driver.execute(plain.sql, plain.bound(given)).rowcount
+        except sqlite3.Error:
+            return connection.execute(self._statement, given).rowcount
+
+    def _compiled(self, dialect: Dialect) -> _Plain:
+        # The same whoever comes first.
+        self._plain = _Plain(self._statement, self._columns, dialect)
+        return self._plain
+
+
+class _Plain:
+    """SQL for the driver, what becomes of values on their way in, and of columns on their way out."""
+
+    def __init__(self, statement: Select[Any] | Insert | Update, columns: Sequence[str], dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect, column_keys=list(columns) or None)
+        # What only SQLAlchemy could fill in.
+        assert not compiled.insert_prefetch
+        assert not compiled.update_prefetch
+        assert not compiled.post_compile_params
+        self.sql: str = compiled.string
+        binds = [(name, compiled.binds[name]) for name in compiled.positiontup]
+        self._fixed = {name: bind.effective_value for name, bind in binds if not bind.required}
+        self._in = [(name, _way_in(bind.type, dialect)) for name, bind in binds]
+        out = list(statement.exported_columns)
+        row: Any = NamedTuple
+        self._row = row("Row", [(column.name, Any) for column in out])
+        self._out = [(at, way) for at, column in enumerate(out) if (way := _way_out(column.type, dialect))]
+
+    def bound(self, given: Mapping[str, Any]) -> list[Any]:
+        values = {**self._fixed, **given} if self._fixed else given
+        return [way(values[name]) if way is not None else values[name] for name, way in self._in]
+
+    def row(self, raw: Sequence[Any]) -> Any:
+        values = list(raw)
+        for at, way in self._out:
+            values[at] = way(values[at])
+        return self._row._make(values)
+
+
+def _driver(connection: Connection) -> sqlite3.Connection | None:
+    driver = connection.connection.driver_connection
+    return driver if isinstance(driver, sqlite3.Connection) else None
+
+
+def _way_in(kind: TypeEngine[Any], dialect: Dialect) -> Processor:
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _way_out(kind: TypeEngine[Any], dialect: Dialect) -> Processor:
+    return kind.dialect_impl(dialect).result_processor(dialect, None)

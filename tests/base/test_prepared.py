@@ -1,0 +1,80 @@
+"""A prepared statement says and answers what SQLAlchemy does with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from base.database.prepared import Prepared
+from idp.store.tables import access_token, authorization_request
+
+if TYPE_CHECKING:
+    from base.database import Connection
+    from tests.fixtures.house import Backend
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+TOKEN = {"jti": "t", "client_id": "c", "family": None, "expires_at": NOW}
+REQUEST = {
+    "digest": "d",
+    "client_id": "c",
+    "parameters": {"scope": "openid é"},
+    "pushed": True,
+    "browser": None,
+    "jkt": None,
+    "created_at": NOW,
+    "expires_at": NOW,
+}
+FIND = select(authorization_request).where(
+    authorization_request.c.digest == bindparam("p_digest"), authorization_request.c.pushed.is_(True)
+)
+USE = (
+    update(authorization_request)
+    .where(authorization_request.c.digest == bindparam("p_digest"), authorization_request.c.client_id == "c")
+    .values(used_at=bindparam("p_now"), asked=bindparam("p_asked", type_=authorization_request.c.asked.type))
+)
+
+
+def test_rows_have_the_same_names_values_and_types(backend: Backend) -> None:
+    database = backend.open("idp")
+    given = {"p_digest": "d", "p_now": NOW, "p_asked": ["a"]}
+
+    def changed(connection: Connection) -> tuple[int, int]:
+        add, use = Prepared(insert(authorization_request), tuple(REQUEST)), Prepared(USE)
+        add.run(connection, REQUEST)
+        return use.run(connection, given), use.run(connection, {**given, "p_digest": "x"})
+
+    assert database.write_now(changed) == (1, 0)
+    find = Prepared(FIND)
+    own = database.read_now(lambda c: find.first(c, given))
+    theirs = database.read_now(lambda c: c.execute(FIND, given).first())
+
+    assert theirs is not None
+    assert tuple(own) == tuple(theirs)
+    assert (own.parameters, own.pushed, own.used_at, own.asked) == (REQUEST["parameters"], True, NOW, ["a"])
+    assert type(own.pushed) is bool
+    assert database.read_now(lambda c: find.first(c, {"p_digest": "x"})) is None
+
+
+def test_what_raises_is_rolled_back_and_an_error_is_one_that_callers_know(backend: Backend) -> None:
+    database, add = backend.open("idp"), Prepared(insert(access_token), tuple(TOKEN))
+
+    def changes_its_mind(connection: Connection) -> None:
+        add.run(connection, TOKEN)
+        raise ValueError("changed my mind")
+
+    with pytest.raises(ValueError, match="changed my mind"):
+        database.write_now(changes_its_mind)
+    database.write_now(lambda c: add.run(c, TOKEN))
+    with pytest.raises(IntegrityError):
+        database.write_now(lambda c: add.run(c, TOKEN))
+
+
+def test_a_value_that_is_missing_is_not_taken_for_null(backend: Backend) -> None:
+    database, add = backend.open("idp"), Prepared(insert(access_token), tuple(TOKEN))
+
+    with pytest.raises(Exception, match="expires_at"):
+        database.write_now(lambda c: add.run(c, {name: TOKEN[name] for name in ("jti", "client_id", "family")}))
