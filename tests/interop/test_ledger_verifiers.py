@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,18 @@ def verdicts(cases: list[Case], key: str = "") -> list[bool]:
     return found
 
 
+def by_pymerkle(cases: list[Case]) -> tuple[list[bytes], list[bool]]:
+    """The roots that it finds for each size, and what it finds of each case (tests/interop/other_tree.py)."""
+    entries = [number.to_bytes(4, "big") for number in range(len(LEAVES))]
+    asked = json.dumps({"entries": entries, "cases": cases}, default=lambda raw: raw.hex())
+    command = [sys.executable, HERE / "other_tree.py"]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(found["verdicts"]) == len(cases)
+    return [bytes.fromhex(one) for one in found["roots"]], found["verdicts"]
+
+
 def inclusions(size: int) -> Iterator[tuple[int, list[bytes]]]:
     for index in range(size) if size < 34 else {0, 1, size // 2, 255 % size, size - 2, size - 1}:
         yield index, merkle.inclusion(index, size, node)
@@ -71,6 +84,26 @@ def test_each_inclusion_is_accepted_and_nothing_altered_is() -> None:
     assert len(right) > 500
     assert all(verdicts(right))
     assert not any(verdicts(wrong))
+
+
+def test_pymerkle_makes_the_same_tree_and_accepts_each_inclusion_and_nothing_altered() -> None:
+    """Its proofs of consistency have another form than RFC 9162's: those are Node's to verify."""
+    right = [[LEAVES[at], at, size, path, ROOTS[size]] for size in SIZES for at, path in inclusions(size)]
+    wrong = [
+        case
+        for leaf, at, size, path, root in right
+        for case in (
+            [OTHER, at, size, path, root],
+            [leaf, at, size, path, OTHER],
+            *([leaf, at, size, one, root] for one in altered(path)),
+        )
+    ]
+
+    roots, found = by_pymerkle(right + wrong)
+
+    assert roots == [merkle.root(size, node) for size in range(1, len(LEAVES) + 1)]
+    assert all(found[: len(right)])
+    assert not any(found[len(right) :])
 
 
 def test_each_consistency_is_accepted_and_nothing_altered_is() -> None:
