@@ -91,18 +91,64 @@ MODULES = {
     "array as assertion audience fails, iat/nbf > 60 s fails, request_uri reuse fails, request_uri expired fails, "
     "request_uri other client fails, request_uri inside PAR form fails, wrong HTTP verb fails, PKCE missing fails, "
     "PKCE wrong fails, PKCE plain fails, DPoP jkt mismatches fail, DpopNegativeTests, CheckDpopProofNbfExp",
+    "FAPI-CIBA": "fapi-ciba-id1, "
+    "fapi-ciba-id1-ensure-unsigned-backchannel-authorization-request-fails, "
+    "fapi-ciba-id1-ensure-request-object-bad-aud-fails, "
+    "fapi-ciba-id1-ensure-request-object-bad-iss-fails, "
+    "fapi-ciba-id1-ensure-request-object-expired-exp-fails, "
+    "fapi-ciba-id1-ensure-request-object-exp-is-70-minutes-in-future-fails, "
+    "fapi-ciba-id1-ensure-request-object-nbf-is-10-minutes-in-future-fails, "
+    "fapi-ciba-id1-ensure-request-object-nbf-is-70-minutes-in-past-fails, "
+    "fapi-ciba-id1-ensure-request-object-missing-aud-fails, "
+    "fapi-ciba-id1-ensure-request-object-missing-exp-fails, "
+    "fapi-ciba-id1-ensure-request-object-missing-iat-fails, "
+    "fapi-ciba-id1-ensure-request-object-missing-iss-fails, "
+    "fapi-ciba-id1-ensure-request-object-missing-jti-fails, "
+    "fapi-ciba-id1-ensure-request-object-missing-nbf-fails, "
+    "fapi-ciba-id1-ensure-requested-expiry-as-string-succeeds, "
+    "fapi-ciba-id1-ensure-request-object-signed-by-other-client-fails, "
+    "fapi-ciba-id1-ensure-request-object-signature-algorithm-is-none-fails, "
+    "fapi-ciba-id1-ensure-request-object-signature-algorithm-is-RS256-fails, "
+    "fapi-ciba-id1-ensure-authorization-request-with-multiple-hints-fails, "
+    "fapi-ciba-id1-ensure-authorization-request-with-binding-message-succeeds, "
+    "fapi-ciba-id1-ensure-authorization-request-with-potentially-bad-binding-message, "
+    "fapi-ciba-id1-ensure-other-scope-order-succeeds, "
+    "fapi-ciba-id1-ensure-without-client-assertion-in-backchannel-authorization-request-fails, "
+    "fapi-ciba-id1-ensure-without-client-assertion-in-token-endpoint-request-fails, "
+    "fapi-ciba-id1-ensure-client-assertion-signature-algorithm-in-backchannel-authorization-request-is-RS256-fails, "
+    "fapi-ciba-id1-ensure-wrong-client-id-in-backchannel-authorization-request, "
+    "fapi-ciba-id1-user-rejects-authentication, "
+    "fapi-ciba-id1-auth-req-id-expired, "
+    "fapi-ciba-id1-multiple-call-to-token-endpoint, "
+    "fapi-ciba-id1-ensure-wrong-auth-req-id-in-token-endpoint-request, "
+    "fapi-ciba-id1-refresh-token, "
+    "fapi-ciba-id1-ping-backchannel-notification-endpoint-return-a-body, "
+    "fapi-ciba-id1-ping-backchannel-notification-endpoint-response-401, "
+    "fapi-ciba-id1-ping-backchannel-notification-endpoint-response-403, "
+    "fapi-ciba-id1-ping-backchannel-notification-endpoint-return-redirect-request, "
+    "fapi-ciba-id1-discovery-end-point-verification",
+    "Grant Management": "fapi-grant-management: happy flow, "
+    "fapi-grant-management: merge, "
+    "fapi-grant-management: replace, "
+    "fapi-grant-management: invalid id, "
+    "fapi-grant-management: query unknown, "
+    "fapi-grant-management: revoke, "
+    "query after revoke, "
+    "other client cannot query or revoke, "
+    "amendment revokes old tokens",
 }
 """The modules by suite, as requirement 1.11 of our list names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """`texts`: the docstrings of module, class and function. `own`: the module's standard, in tests/spec."""
+    """`texts`: the docstrings of module, class and function. `cases`: the names of its cases. `own`: the module's standard."""
 
     path: str
     group: str
     name: str
     texts: tuple[str, str, str]
+    cases: str
 
     @property
     def own(self) -> str | None:
@@ -133,7 +179,7 @@ def tests() -> Iterator[Test]:
             about = (ast.get_docstring(node) or "") if isinstance(node, ast.ClassDef) else ""
             for one in inner:
                 if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith("test"):
-                    yield Test(where, group, one.name, (opening, about, ast.get_docstring(one) or ""))
+                    yield Test(where, group, one.name, (opening, about, ast.get_docstring(one) or ""), _cases(one))
 
 
 def divergences() -> dict[tuple[str, str], str]:
@@ -148,8 +194,8 @@ def divergences() -> dict[tuple[str, str], str]:
 
 
 def modules(known: list[Test]) -> dict[str, dict[str, list[str]]]:
-    """By suite and module: the tests whose docstring names it in its first line."""
-    lines = [(test, test.texts[2].splitlines()[0] if test.texts[2] else "") for test in known]
+    """By suite and module: the tests whose docstring names it in its first line, or a case of theirs does."""
+    lines = [(test, f"{test.texts[2].partition(chr(10))[0]} {test.cases}") for test in known]
     return {
         suite: {
             module: sorted({f"{test.path}::{test.name}" for test, line in lines if _names(line, module)})
@@ -183,6 +229,17 @@ def page() -> str:
     for suite, found in modules(known).items():
         lines += [f"| {suite} | {module} | {', '.join(by)} |" for module, by in found.items()]
     return "\n".join(lines) + "\n"
+
+
+def _cases(test: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """The ids that its parameters carry."""
+    words = [
+        node.value
+        for place in test.decorator_list
+        for node in ast.walk(place)
+        if isinstance(node, ast.keyword) and node.arg == "id"
+    ]
+    return " ".join(str(one.value) for one in words if isinstance(one, ast.Constant))
 
 
 def _names(line: str, module: str) -> bool:
