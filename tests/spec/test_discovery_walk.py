@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from tests.fixtures.counterparty import Receiver, assertion, citizen, registered
 from tests.flows.test_independent_client import address, answer_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agency.client import Client
     from tests.fixtures.server import Server
     from tests.flows.test_independent_client import Stopping
@@ -48,9 +51,10 @@ class Walk:
 
 
 @pytest.fixture(scope="module")
-def walk(server: Server) -> Walk:
+def walk(server: Server) -> Iterator[Walk]:
     told = httpx2.get(server.issuer + DOCUMENTS[0]).json()
-    return Walk(server, told, registered(server), citizen(server))
+    with closing(citizen(server)) as browser:
+        yield Walk(server, told, registered(server), browser)
 
 
 def endpoint(method: str, status: int, says: str) -> Callable[[Walk, Any], None]:
