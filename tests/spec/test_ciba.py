@@ -175,18 +175,24 @@ class TestSection7_1:
 
         assert done.json()["error"] == "unknown_user_id"
 
-    async def test_who_is_suspended_or_gone_is_asked_like_any_other(
-        self, inside: Inside, client: Client, sub: str
-    ) -> None:
+    async def test_who_is_suspended_is_asked_like_any_other(self, inside: Inside, client: Client, sub: str) -> None:
         """A request never tells what became of a citizen."""
         before = await begin(inside, client, login_hint=sub)
         inside.run("citizen suspend", id=inside.citizens["anna"])
         suspended = await begin(inside, client, login_hint=sub)
-        inside.run("citizen erase", id=inside.citizens["anna"])
-        erased = await begin(inside, client, login_hint=sub)
 
-        assert [one.status_code for one in (before, suspended, erased)] == [200, 200, 200]
-        assert (await poll(inside, client, erased.json()["auth_req_id"]))[1]["error"] == "authorization_pending"
+        assert [one.status_code for one in (before, suspended)] == [200, 200]
+        assert (await poll(inside, client, suspended.json()["auth_req_id"]))[1]["error"] == "authorization_pending"
+
+    async def test_who_was_erased_is_as_one_who_never_was(self, inside: Inside, client: Client, sub: str) -> None:
+        """Erasure forgets whose pseudonym it was: nothing is left by which it could be told from one that never was."""
+        inside.run("citizen erase", id=inside.citizens["anna"])
+
+        erased = await begin(inside, client, login_hint=sub)
+        never = await begin(inside, client, login_hint="x" * len(sub))
+
+        assert (erased.status_code, erased.json()["error"]) == (400, "unknown_user_id")
+        assert (never.status_code, never.json()) == (erased.status_code, erased.json())
 
     async def test_an_id_token_of_ours_for_this_client_names_its_citizen(self, inside: Inside, client: Client) -> None:
         """id_token_hint; an expired one will do, another client's will not."""
