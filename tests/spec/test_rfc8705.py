@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import time
+from contextlib import closing
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 from cryptography import x509
+from joserfc.jwk import ECKey
 
+from base.ids import identifier
 from regie.commands.base import Refused
 from tests.fixtures.certificates import Authority, self_signed, subject
 from tests.fixtures.listener import Listener, answer, in_thread
-from tests.fixtures.mutual import CONSENT, DPOP, MTLS, PRIVATE_KEY_JWT, Mutual, Software
+from tests.fixtures.mutual import CONSENT, DPOP, MTLS, PRIVATE_KEY_JWT, Mutual, Software, signed
+from tests.fixtures.visitors import Visitor, citizen
 
 if TYPE_CHECKING:
     from tests.fixtures.server import Server
@@ -304,6 +309,55 @@ class TestSection3:  # Certificate-bound access tokens
         )
 
         assert claims_of(answer.json()["access_token"])["cnf"] == {"x5t#S256": own.x5t}
+
+
+class TestSection3Elsewhere:  # Bound tokens of grants that begin outside the browser
+    GRANTS = ("urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba")
+
+    @pytest.mark.parametrize("auth", [PRIVATE_KEY_JWT, MTLS])
+    def test_they_are_bound_to_the_certificate_too(self, mutual: Mutual, auth: str) -> None:
+        one = mutual.software(
+            auth, MTLS, grant_types=[*self.GRANTS], scope="openid", redirect_uris=[], **self.keys(auth)
+        )
+        username = f"by {auth}"
+        citizen(mutual.server, username)
+        with closing(Visitor(mutual.server, username)) as browser:
+            browser.log_in()
+            told = one.post("/oauth2/device_authorization", {"scope": "openid"}).json()
+            browser.get(f"{mutual.server.issuer}/device")
+            browser.submit("/device", user_code=told["user_code"])
+            browser.submit("/confirm", answer="yes")
+            device = self.fetched(one, self.GRANTS[0], device_code=told["device_code"])
+            hint = claims_of(device["id_token"])["sub"]
+            asked = {"iss": one.client_id, "aud": one.issuer, "scope": "openid", "login_hint": hint}
+            at = int(time.time())
+            whole = {**asked, "iat": at, "nbf": at, "exp": at + 60, "jti": identifier(), "binding_message": "A-1"}
+            request = signed({"alg": "ES256", "kid": "k"}, whole, {}, self.key if auth == MTLS else one.key)
+            told = one.post("/oauth2/bc-authorize", {"request": request}).json()
+            browser.get(f"{mutual.server.issuer}/my/requests")
+            browser.submit("/my/requests")
+            browser.submit("/confirm", answer="yes")
+            ciba = self.fetched(one, self.GRANTS[1], auth_req_id=told["auth_req_id"])
+
+        for tokens in (device, ciba):
+            assert claims_of(tokens["access_token"])["cnf"] == {"x5t#S256": one.identity.x5t}
+            assert one.userinfo(tokens["access_token"]).json() == {"sub": hint}
+            assert one.without_certificate().userinfo(tokens["access_token"]).status_code == 401
+
+    def keys(self, auth: str) -> dict[str, Any]:
+        """CIBA's requests are signed, however the client authenticates."""
+        if auth == PRIVATE_KEY_JWT:
+            return {}
+        self.key = ECKey.generate_key("P-256", {"kid": "k", "use": "sig", "alg": "ES256"}, auto_kid=False)
+        return {"jwks": {"keys": [self.key.as_dict(private=False)]}}
+
+    def fetched(self, one: Software, grant_type: str, **form: str) -> Any:
+        """The tokens; nobody gets them without the certificate."""
+        bare = one.without_certificate().post("/oauth2/token", {"grant_type": grant_type, **form})
+        assert bare.status_code in (400, 401)
+        done = one.post("/oauth2/token", {"grant_type": grant_type, **form})
+        assert done.status_code == 200, done.text
+        return done.json()
 
 
 class TestSection5:  # Metadata
