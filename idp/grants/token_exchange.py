@@ -1,6 +1,6 @@
 """token-exchange (RFC 8693): an agency's view of a citizen becomes another agency's pseudonym, if the registry allows the use.
 
-Always delegation, never impersonation: `act` names who acts. Why it is as it is: docs/decisions/token-exchange.md.
+Always delegation, never impersonation: `act` names who acts. Why it is as it is: docs/decisions/0019-token-exchange.md.
 """
 
 from __future__ import annotations
