@@ -167,13 +167,17 @@ class TestRunning:
             form = {**hidden, "username": f"nobody{number}", "password": "x" * 200}
             return httpx2.post(f"{server.issuer}/login/password", data=form, cookies=cookies, timeout=60).status_code
 
-        with ThreadPoolExecutor(100) as pool:
-            flood = [pool.submit(post, number) for number in range(200)]
-            meanwhile = [httpx2.get(f"{server.issuer}/oauth2/jwks", timeout=30).status_code for _ in range(5)]
-            statuses = [one.result() for one in flood]
+        statuses: set[int] = set()
+        for _ in range(4):  # on a busy machine the first may be no flood: it must come faster than it is worked off
+            with ThreadPoolExecutor(100) as pool:
+                flood = [pool.submit(post, number) for number in range(200)]
+                meanwhile = [httpx2.get(f"{server.issuer}/oauth2/jwks", timeout=30).status_code for _ in range(5)]
+                statuses |= {one.result() for one in flood}
+            assert meanwhile == [200] * 5
+            if 503 in statuses:
+                break
 
-        assert meanwhile == [200] * 5
-        assert set(statuses) == {400, 503}
+        assert statuses == {400, 503}
         assert post(1000) == 400
 
     @pytest.mark.parametrize(("length", "status"), [(257, 400), (10_000, 400), (10_000_000, 413)])
