@@ -24,12 +24,15 @@ _PUT = {}
 for _name, _make in _INSERT.items():
     _new = _make(ledger_tile)
     _PUT[_name] = _new.on_conflict_do_update(index_elements=["level", "n"], set_={"hashes": _new.excluded.hashes})
-_BATCHES_OF = (
+_BEHIND = (
     select(ledger_batch)
-    .where(ledger_batch.c.max_seq >= bindparam("p_seq"), ledger_batch.c.min_seq <= bindparam("p_seq"))
+    .where(ledger_batch.c.max_seq >= bindparam("p_seq"))
     .order_by(ledger_batch.c.max_seq)
     .limit(bindparam("p_limit"))
+    .subquery()
 )
+# Bounded before it is looked at closer: anybody may ask for a place at which nothing ever stood.
+_BATCHES_OF = select(_BEHIND).where(_BEHIND.c.min_seq <= bindparam("p_seq")).order_by(_BEHIND.c.max_seq)
 _BATCHES = (
     select(ledger_batch).where(ledger_batch.c.first >= bindparam("p_first")).order_by(ledger_batch.c.first).limit(1000)
 )

@@ -6,14 +6,18 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import pytest
+from sqlalchemy import insert
 
 from consent.ledger import merkle, tiles
 from consent.ledger.checkpoint import Checkpoint, open_checkpoint
 from consent.ledger.tiles import ENTRIES, Asked
 from consent.permits import Asked as PermitAsked
+from consent.store.tables import ledger_batch
 from keys.notes import ECDSA, ED25519, Verifier
 
 if TYPE_CHECKING:
+    from base.database import Connection
     from tests.fixtures.registry import World
 
 ORIGIN = "localhost:8000/ledger"
@@ -175,6 +179,35 @@ class TestProofs:
             for seq in (leaf.seq + 1_000, 0, 10**17):
                 params = {"leaf_hash": leaf.hash, "seq": seq}
                 assert (await client.get("/ledger/proofs/inclusion", params=params)).status_code == 404
+
+    async def test_a_place_at_which_nothing_stood_costs_no_walk_through_the_log(self, world: World, anna: str) -> None:
+        """Anybody may ask: what it costs does not grow with the log."""
+        if world.backend.name != "sqlite":
+            pytest.skip("SQLite alone counts its steps; the statement is the same")
+        await world.give(anna)
+        await grow(world, anna, 1)
+        world.database.write_now(
+            lambda c: c.execute(
+                insert(ledger_batch),
+                [
+                    {"first": n, "size": n + 1, "min_seq": n, "max_seq": n, "at": world.clock.now()}
+                    for n in range(10_000, 30_000)
+                ],
+            )
+        )
+        steps: list[int] = []
+
+        def ask(connection: Connection) -> object:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.set_progress_handler(lambda: steps.append(1), 100)
+            try:
+                return world.registry.ledger.publisher.inclusion(connection, "x" * 43, 9_000)
+            finally:
+                driver.set_progress_handler(None, 0)
+
+        assert world.database.read_now(ask) is None
+        assert len(steps) < 100  # ten thousand of SQLite's steps, for 256 rows; walking takes ten times as many
 
     async def test_two_checkpoints_are_one_history(self, world: World, anna: str) -> None:
         await world.give(anna)
