@@ -3,13 +3,13 @@
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
+
+from regie.terminal import guard, perform, read, run, settings_of_environment, show
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,8 +19,6 @@ app = typer.Typer(
     "work on the files or, when a server has them open, through it.",
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-PATIENCE_S = 10
-"""How long a command waits for whoever has the files open."""
 File = Annotated[str, typer.Argument(help="A JSON file, or - for standard input.")]
 
 
@@ -42,10 +40,10 @@ def serve() -> None:
     from regie import serve as serving  # noqa: PLC0415 - a command loads what it needs
     from regie.notes import notes  # noqa: PLC0415
 
-    settings = _guard(_settings, as_json=False)
+    settings = guard(settings_of_environment, as_json=False)
     for sentence in notes(settings, os.environ):
         print(f"regie: {sentence}", file=sys.stderr)
-    _guard(lambda: serving.run(settings), as_json=False)
+    guard(lambda: serving.run(settings), as_json=False)
 
 
 @app.command()
@@ -64,15 +62,15 @@ def demo(
 @app.command()
 def migrate(as_json: AsJson = False) -> None:
     """Make the tables, or bring them up to date."""
-    _print(_guard(_migrate, as_json=as_json), as_json=as_json)
+    show(guard(_migrate, as_json=as_json), as_json=as_json)
 
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, keys, databases and the outbox, also of a running server. Exit status 1 if anything is not ok."""
-    findings = _guard(lambda: _perform("doctor", {}, as_json=as_json, long=False), as_json=as_json)
+    findings = guard(lambda: perform("doctor", {}, as_json=as_json, long=False), as_json=as_json)
     if as_json:
-        _print(findings, as_json=True)
+        show(findings, as_json=True)
     else:
         for one in findings:
             print(f"{'ok    ' if one['ok'] else 'NOT OK'}  {one['check']}: {one['detail']}")
@@ -102,20 +100,20 @@ def _plain(group: typer.Typer, name: str, command: str, doc: str, argument: str 
     if argument is None:
 
         def without(as_json: AsJson = False) -> None:
-            _run(command, {}, as_json=as_json)
+            run(command, {}, as_json=as_json)
 
         group.command(name, help=doc)(without)
         return
 
     def with_one(value: Annotated[str, typer.Argument(metavar=argument.upper())], as_json: AsJson = False) -> None:
-        _run(command, {argument: value}, as_json=as_json)
+        run(command, {argument: value}, as_json=as_json)
 
     group.command(name, help=doc)(with_one)
 
 
 def _from_file(group: typer.Typer, name: str, command: str, doc: str) -> None:
     def with_file(file: File, as_json: AsJson = False) -> None:
-        _run(command, {"file": _guard(lambda: _read(file), as_json=as_json)}, as_json=as_json)
+        run(command, {"file": guard(lambda: read(file), as_json=as_json)}, as_json=as_json)
 
     group.command(name, help=doc)(with_file)
 
@@ -159,7 +157,7 @@ def client_add(
     as_json: AsJson = False,
 ) -> None:
     """Register software of an agency (RFC 7591 metadata); prints what it needs, a secret this once."""
-    _run("client add", {"file": _guard(lambda: _read(file), as_json=as_json), "profile": profile}, as_json=as_json)
+    run("client add", {"file": guard(lambda: read(file), as_json=as_json), "profile": profile}, as_json=as_json)
 
 
 @client.command("invite")
@@ -172,7 +170,7 @@ def client_invite(
 ) -> None:
     """An initial access token, with which an agency's software registers itself (RFC 7591); shown this once."""
     params = {"agency": agency, "profile": profile, "uses": uses, "days": days}
-    _run("client invite", params, as_json=as_json)
+    run("client invite", params, as_json=as_json)
 
 
 @keys.command("rotate")
@@ -180,15 +178,15 @@ def keys_rotate(
     alg: Annotated[str, typer.Option(help="One of those that keys list shows.")] = "ES256", as_json: AsJson = False
 ) -> None:
     """The announced key signs from now on, and a new one is announced; a new encryption key serves at once."""
-    _run("keys rotate", {"alg": alg}, as_json=as_json)
+    run("keys rotate", {"alg": alg}, as_json=as_json)
 
 
 @citizen.command("import")
 def citizen_import(file: Path, as_json: AsJson = False) -> None:
     """Take in a register extract, CSV or JSON lines. Interrupted, it goes on where it was; bad lines are reported."""
     params = {"path": str(file.absolute())}
-    report = _guard(lambda: _perform("citizen import", params, as_json=as_json, long=True), as_json=as_json)
-    _print(report, as_json=as_json)
+    report = guard(lambda: perform("citizen import", params, as_json=as_json, long=True), as_json=as_json)
+    show(report, as_json=as_json)
     # Some bad lines are a register's daily bread; a file of nothing else is the wrong file.
     if report["refused"] and report["refused"] == report["lines"]:
         raise typer.Exit(1)
@@ -201,7 +199,7 @@ def citizen_find(
 ) -> None:
     """The ID of the citizen with a national number, for the other commands; the look-up is recorded."""
     given = sys.stdin.readline() if number == "-" else number
-    _run("citizen find", {"number": given}, as_json=as_json)
+    run("citizen find", {"number": given}, as_json=as_json)
 
 
 @citizen.command("generate")
@@ -217,7 +215,7 @@ def citizen_generate(
     write = generator.write_json_lines if file.suffix == ".jsonl" else generator.write_csv
     with file.open("w", newline="") as out:
         write(generator.people(count, seed=seed), out)
-    _print({"file": str(file), "people": count, "seed": seed}, as_json=as_json)
+    show({"file": str(file), "people": count, "seed": seed}, as_json=as_json)
 
 
 @citizen.command("enrol")
@@ -230,7 +228,7 @@ def citizen_enrol(
     as_json: AsJson = False,
 ) -> None:
     """A one-time code for a citizen's first login, or a new one."""
-    _run("citizen enrol", {"id": id, "proofing": proofing}, as_json=as_json)
+    run("citizen enrol", {"id": id, "proofing": proofing}, as_json=as_json)
 
 
 @session.command("end")
@@ -240,7 +238,7 @@ def session_end(
     as_json: AsJson = False,
 ) -> None:
     """End a session, or all of a citizen: its tokens end, and the agencies are told."""
-    _run("session end", {"id": id, "citizen": citizen}, as_json=as_json)
+    run("session end", {"id": id, "citizen": citizen}, as_json=as_json)
 
 
 @ledger.command("verify")
@@ -261,10 +259,10 @@ def ledger_verify(
             keys = (Path(key).read_text() if key and Path(key).is_file() else key).split()
             return audit_url.verify(url, keys, before)
         params = {"checkpoints": [one.text for one in before]}
-        return _perform("ledger verify", params, as_json=as_json, long=False)
+        return perform("ledger verify", params, as_json=as_json, long=False)
 
-    found = _guard(work, as_json=as_json)
-    _print(found, as_json=as_json)
+    found = guard(work, as_json=as_json)
+    show(found, as_json=as_json)
     if not found["ok"]:
         raise typer.Exit(1)
 
@@ -280,7 +278,7 @@ def ledger_reconcile(
     as_json: AsJson = False,
 ) -> None:
     """After a database was put back: complete it, end what had ended, and allow again. It is itself in the ledger."""
-    _run("ledger reconcile", {"as_new_log": as_new_log, "declared": declared}, as_json=as_json)
+    run("ledger reconcile", {"as_new_log": as_new_log, "declared": declared}, as_json=as_json)
 
 
 @receipt.command("verify")
@@ -299,137 +297,19 @@ def receipt_verify(
     def work() -> Any:
         keys = (Path(key).read_text() if Path(key).is_file() else key).split()
         found = jwks.read_bytes() if jwks is not None else None
-        return verify(_read(file).encode(), keys, jwks=found, witnesses=witness, quorum=quorum, ledger=ledger)
+        return verify(read(file).encode(), keys, jwks=found, witnesses=witness, quorum=quorum, ledger=ledger)
 
-    _print(_guard(work, as_json=as_json), as_json=as_json)
-
-
-def _run(command: str, params: dict[str, Any], *, as_json: bool, long: bool = False) -> None:
-    """Run a command here, or in the server that has the files open."""
-    result = _guard(lambda: _perform(command, params, as_json=as_json, long=long), as_json=as_json)
-    _print(result, as_json=as_json)
-
-
-def _perform(command: str, params: dict[str, Any], *, as_json: bool, long: bool) -> Any:
-    from base.database import DatabaseInUse  # noqa: PLC0415 - see serve
-    from regie import admin  # noqa: PLC0415
-    from regie.commands import COMMANDS  # noqa: PLC0415
-    from regie.house import House  # noqa: PLC0415
-
-    settings = _settings()
-    patience = time.monotonic() + PATIENCE_S
-    with _Bar(show=long and not as_json) as bar:
-        while True:
-            try:
-                house = House.open(settings)
-            except DatabaseInUse as error:
-                try:
-                    return admin.ask(settings.data_dir, command, params, bar.told)
-                except (ConnectionError, FileNotFoundError):
-                    # A server that is just starting, or another command that ends soon.
-                    if time.monotonic() > patience:
-                        raise error from None
-                    time.sleep(0.1)
-                    continue
-            try:
-                return COMMANDS[command](house, params, bar.told)
-            finally:
-                house.close()
-
-
-class _Bar:
-    """A progress bar on standard error, for people; drawn when there is progress."""
-
-    def __init__(self, *, show: bool) -> None:
-        self._show = show
-        self._progress: Any = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def told(self, progress: dict[str, Any]) -> None:
-        if not self._show:
-            return
-        if self._progress is None:
-            from rich.console import Console  # noqa: PLC0415 - see serve
-            from rich.progress import Progress  # noqa: PLC0415
-
-            self._progress = Progress(console=Console(stderr=True))
-            self._progress.start()
-            self._task = self._progress.add_task("Importing", total=None)
-        self._progress.update(self._task, completed=progress["done"], total=progress["total"])
-
-    def __exit__(self, *_: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+    show(guard(work, as_json=as_json), as_json=as_json)
 
 
 def _migrate() -> dict[str, str]:
     from regie.house import House  # noqa: PLC0415 - see serve
 
-    house = House.open(_settings())
+    house = House.open(settings_of_environment())
     for database in house.databases.values():
         database.migrate()
     house.close()
     return dict.fromkeys(house.databases, "up to date")
-
-
-def _settings() -> Any:
-    from base.settings import Settings, UnsafeSettings, wrong_value  # noqa: PLC0415 - see serve
-
-    try:
-        return Settings()
-    except ValueError as error:
-        # A value that is no JSON, where JSON is wanted, comes without its place but names the setting.
-        place = error.errors()[0]["loc"][0] if hasattr(error, "errors") else str(error).split('"')[1]
-        raise UnsafeSettings(wrong_value(str(place))) from error
-
-
-def _read(file: str) -> str:
-    if file == "-":
-        return sys.stdin.read()
-    path = Path(file)
-    if not path.is_file():
-        from regie.commands.base import Refused  # noqa: PLC0415 - see serve
-
-        raise Refused(f"there is no file {path}")
-    return path.read_text()
-
-
-def _guard(work: Callable[[], Any], *, as_json: bool) -> Any:
-    """What is refused with a sentence ends here; anything else is a fault of ours and shows its stack."""
-    from base.database import DatabaseInUse, UnknownTables  # noqa: PLC0415 - see serve
-    from base.settings import UnsafeSettings  # noqa: PLC0415
-    from keys.errors import KeysError  # noqa: PLC0415
-    from regie.commands.base import Refused  # noqa: PLC0415
-
-    try:
-        return work()
-    except (Refused, UnsafeSettings, DatabaseInUse, UnknownTables, KeysError, OSError, UnicodeDecodeError) as error:
-        if as_json:
-            print(json.dumps({"error": str(error)}))
-        else:
-            print(f"regie: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
-
-
-def _print(result: Any, *, as_json: bool) -> None:
-    if as_json or not isinstance(result, dict | list):
-        print(json.dumps(result, ensure_ascii=False))
-        return
-    for one in result if isinstance(result, list) else [result]:
-        for name, value in one.items():
-            print(f"{name}: {_told(value)}")
-        if isinstance(result, list):
-            print()
-
-
-def _told(value: Any) -> str:
-    """One value for a person to read: a list of documents has a line for each."""
-    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-        lines = [", ".join(f"{name} {_told(part)}" for name, part in one.items()) for one in value]
-        return "".join(f"\n  {line}" for line in lines)
-    return str(value) if isinstance(value, str | int | bool) else json.dumps(value, ensure_ascii=False)
 
 
 if __name__ == "__main__":
