@@ -47,7 +47,7 @@ def _ledger(house: House) -> dict[str, Any]:
 
 
 def _certificate(house: House) -> list[dict[str, Any]]:
-    """How long the server's own certificate lasts; it is read at each start."""
+    """How long the server's own certificate lasts."""
     file = house.settings.tls_certificate
     if file is None:
         return []

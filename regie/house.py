@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.clock import Clock, SystemClock
-from base.database import Database, UnknownTables, open_database
+from base.database import Database, open_database
 from base.log import log
 from base.problems import Problem
 from base.render import Renderer
@@ -65,7 +65,7 @@ class House:
             for database in (idp, consent):
                 if not database.is_migrated():
                     database.migrate()
-        except UnknownTables:
+        except BaseException:
             idp.close()
             consent.close()
             raise

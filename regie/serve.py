@@ -11,7 +11,7 @@ from regie.house import House
 
 
 def run(settings: Settings) -> None:
-    """Serve until told to stop. UnsafeSettings, DatabaseInUse and KeysError before anything listens."""
+    """Serve until told to stop. UnsafeSettings, DatabaseInUse, UnknownTables and KeysError before anything listens."""
     settings.check()
     listening.check(settings)
     if settings.workers == 1:
