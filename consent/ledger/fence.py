@@ -1,7 +1,7 @@
 """The fence: while the database does not contain the last checkpoint that left the house, the registry allows nothing.
 
 A backup that is put back knows nothing of what was withdrawn after it was made. So each start proves, and each half
-second again, that the tree in the database goes on from what was published: by the journal, and by the witnesses. Until
+second again, that the tree in the database goes on from what was published: by the journal. Until
 an operator reconciles (`regie ledger reconcile`), every permit and every check is denied; withdrawing works.
 """
 
@@ -21,14 +21,12 @@ REASONS = {
     "journal_missing": "the database has a ledger, and the journal that says what left the house is not there",
     "database_older": "the database is older than the checkpoint that left the house last",
     "database_forked": "the database holds another history than the checkpoint that left the house last",
-    "witness_ahead": "a witness has seen more of the ledger than the database holds",
-    "witness_forked": "a witness has seen another history than the database holds",
     "file_replaced": "the database file was replaced while it was open; restart",
 }
 
 
 class Fence:
-    """`reason`: why nothing is allowed, None when the fence is open. `witnesses`: what they said against it.
+    """`reason`: why nothing is allowed, None when the fence is open.
 
     `file`: the database's, if it is one.
     """
@@ -37,7 +35,6 @@ class Fence:
         self._journal = journal
         self._file = file
         self._inode = _inode(file)
-        self.witnesses: str | None = None
         self.reason: str | None = "unproven"
 
     def is_open(self, connection: Connection) -> bool:
@@ -58,14 +55,8 @@ class Fence:
         else:
             published = last.checkpoint
             reason = differs(connection, head, published.origin, published.size, published.root)
-        self._set(reason or self.witnesses)
+        self._set(reason)
         return self.reason
-
-    def told_by_witness(self, reason: str | None) -> None:
-        """What witnesses say of the database, besides the journal; None when they agree."""
-        self.witnesses = reason
-        if reason is not None:
-            self._set(reason)
 
     def _set(self, reason: str | None) -> None:
         if reason != self.reason and (reason, self.reason) != (None, "unproven"):

@@ -97,7 +97,7 @@ def _replay(connection: Connection, parts: Ledger) -> Replay | None:
         return None
     size = head.size if head is not None else 0
     found = parts.journal.behind(size) if size <= last.checkpoint.size else None
-    if found is None or parts.fence.witnesses is not None:
+    if found is None:
         return None
     edge = ledger.tiles(connection, tiles.edge(size))
     try:

@@ -1,4 +1,4 @@
-"""The ledger's rows: its head, its tiles, its batches, and what witnesses said."""
+"""The ledger's rows: its head, its tiles and its batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from base.database import Connection
-from consent.store.tables import ledger_batch, ledger_head, ledger_tile, ledger_witness
+from consent.store.tables import ledger_batch, ledger_head, ledger_tile
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite_insert, "postgresql": postgresql_insert}
 _HEAD = select(ledger_head)
@@ -54,8 +54,6 @@ class Head:
     tells: tuple[str, ...]
     published_size: int
     published_note: str
-    cosigned_size: int
-    cosigned_note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +81,13 @@ def head(connection: Connection, *, lock: bool = False) -> Head | None:
         tuple(row.tells),
         row.published_size,
         row.published_note,
-        row.cosigned_size,
-        row.cosigned_note,
     )
 
 
 def begin(connection: Connection, origin: str, root: bytes, note: str) -> bool:
     """The head of an empty tree. False when there is a head already."""
     row = {"one": 1, "origin": origin, "number": 1, "size": 0, "root": root, "note": note, "tells": []}
-    row |= {"published_size": -1, "published_note": "", "cosigned_size": -1, "cosigned_note": ""}
+    row |= {"published_size": -1, "published_note": ""}
     statement = _INSERT[connection.dialect.name](ledger_head).on_conflict_do_nothing().returning(ledger_head.c.one)
     return connection.execute(statement, row).first() is not None
 
@@ -118,14 +114,7 @@ def publish(connection: Connection, size: int, note: str) -> None:
 def rename(connection: Connection, origin: str, number: int, note: str) -> None:
     """The tree goes on as another log, with a name of its own."""
     values = {"origin": origin, "number": number, "note": note, "tells": [], "published_size": -1, "published_note": ""}
-    connection.execute(update(ledger_head).values(**values, cosigned_size=-1, cosigned_note=""))
-
-
-def cosigned(connection: Connection, size: int, note: str) -> None:
-    """The newest checkpoint that has cosignatures, with them."""
-    connection.execute(
-        update(ledger_head).where(ledger_head.c.cosigned_size <= size).values(cosigned_size=size, cosigned_note=note)
-    )
+    connection.execute(update(ledger_head).values(**values))
 
 
 def tile(connection: Connection, level: int, n: int) -> bytes:
@@ -175,19 +164,6 @@ def batches(connection: Connection) -> Iterator[Batch]:
     while rows := connection.execute(_BATCHES, {"p_first": first}).all():
         yield from map(_batch, rows)
         first = rows[-1].first + 1
-
-
-def witnessed(connection: Connection, name: str, *, size: int, at: datetime, said: str) -> None:
-    """What a witness answered last. `size`: the tree that it cosigned last."""
-    statement = _INSERT[connection.dialect.name](ledger_witness)
-    values = {"size": size, "at": at, "said": said[:200]}
-    statement = statement.on_conflict_do_update(index_elements=["name"], set_=values)
-    connection.execute(statement, {"name": name, **values})
-
-
-def witnesses(connection: Connection) -> list[dict[str, Any]]:
-    rows = connection.execute(select(ledger_witness).order_by(ledger_witness.c.name))
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name has the underscore
 
 
 def _batch(row: Any) -> Batch:
