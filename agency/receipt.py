@@ -68,12 +68,12 @@ def verify(
         raise NotProven("the salt has not 32 bytes")
     leaf = hashlib.sha256(b"\x00" + hashlib.sha256(salt + entry).digest()).digest()
     index, path, note = _proof(file["proof"])
-    checkpoint = _checkpoint(note)
-    if not any(name == checkpoint.origin for name, _ in _signatures(note, [_vkey(one) for one in keys])):
+    checkpoint = checkpoint_of(note)
+    if not any(name == checkpoint.origin for name, _ in signatures_of(note, [key_of(one) for one in keys])):
         raise NotProven("the checkpoint is not signed by the ledger's key")
     if _root(leaf, index, checkpoint.size, path) != checkpoint.root:
         raise NotProven("the entry is not in the ledger: the path leads to another root")
-    cosigned = dict(_signatures(note, [_vkey(one) for one in witnesses]))
+    cosigned = dict(signatures_of(note, [key_of(one) for one in witnesses]))
     if len(cosigned) < quorum:
         raise NotProven(f"{len(cosigned)} of the witnesses cosigned, and {quorum} are needed")
     claims = _receipt(file["receipt"], leaf, jwks)
@@ -87,12 +87,12 @@ def told_of(proven: Proven) -> dict[str, Any]:
 
 def still_there(proven: Proven, prefix: str, keys: Iterable[str]) -> Checkpoint:
     """The ledger's checkpoint of today, once it is proven that it goes on from the receipt's. NotProven; OSError."""
-    note, logs, before = _fetch(f"{prefix}/checkpoint").decode(), [_vkey(one) for one in keys], proven.checkpoint
-    now = _checkpoint(note)
-    if not any(name == now.origin == before.origin for name, _ in _signatures(note, logs)):
+    note, logs, before = _fetch(f"{prefix}/checkpoint").decode(), [key_of(one) for one in keys], proven.checkpoint
+    now = checkpoint_of(note)
+    if not any(name == now.origin == before.origin for name, _ in signatures_of(note, logs)):
         raise NotProven("the ledger's checkpoint of today is not signed by its key")
     told = _object(_fetch(f"{prefix}/proofs/consistency?first={before.size}&second={now.size}"))
-    path = [_base64(str(one)) for one in told.get("consistency_path", [])]
+    path = [base64_of(str(one)) for one in told.get("consistency_path", [])]
     if not consistent(before.size, now.size, before.root, now.root, path):
         raise NotProven("the ledger of today is another history than the one that the receipt was proven in")
     return now
@@ -130,14 +130,14 @@ def _proof(text: str) -> tuple[int, list[bytes], str]:
     lines = head.split("\n")
     if not blank or not head.startswith("c2sp.org/tlog-proof@v1\nindex ") or len(lines) > 65:
         raise NotProven("the proof has not the form of one")
-    return _number(lines[1][6:]), [*map(_base64, lines[2:])], note
+    return number_of(lines[1][6:]), [*map(base64_of, lines[2:])], note
 
 
-def _checkpoint(note: str) -> Checkpoint:
+def checkpoint_of(note: str) -> Checkpoint:
     lines = note.rpartition("\n\n")[0].split("\n")
     if len(lines) != 3:
         raise NotProven("the checkpoint has not the form of one")
-    return Checkpoint(lines[0], _number(lines[1]), _base64(lines[2]))
+    return Checkpoint(lines[0], number_of(lines[1]), base64_of(lines[2]))
 
 
 def _root(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
@@ -164,7 +164,7 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
+class Key:
     """`kind`: 1 Ed25519, 2 ECDSA, 4 a witness's cosignature."""
 
     name: str
@@ -181,21 +181,21 @@ class _Key:
         return at
 
 
-def _vkey(text: str) -> _Key:
+def key_of(text: str) -> Key:
     try:
         name, given, encoded = text.strip().split("+", 2)
-        raw = _base64(encoded)
+        raw = base64_of(encoded)
         kind, key = raw[0], raw[1:]
         whole = key if kind == 2 else name.encode() + b"\n" + raw
         if hashlib.sha256(whole).digest()[:4].hex() != given or kind not in (1, 2, 4):
             raise ValueError(given)
         public = load_der_public_key(key) if kind == 2 else ed25519.Ed25519PublicKey.from_public_bytes(key)
-        return _Key(name, bytes.fromhex(given), kind, public)
+        return Key(name, bytes.fromhex(given), kind, public)
     except (ValueError, IndexError) as error:
         raise NotProven("this is no key of a ledger or a witness: name+id+base64") from error
 
 
-def _signatures(note: str, keys: Sequence[_Key]) -> list[tuple[str, int]]:
+def signatures_of(note: str, keys: Sequence[Key]) -> list[tuple[str, int]]:
     """Who of these signed, and when; a signature that bears one's name and id and does not hold refuses the note."""
     text, _, lines = note.rpartition("\n\n")
     known = {(one.name, one.id): one for one in keys}
@@ -204,7 +204,7 @@ def _signatures(note: str, keys: Sequence[_Key]) -> list[tuple[str, int]]:
         parts = line.split(" ")
         if len(parts) != 3 or parts[0] != "—":
             continue
-        raw = _base64(parts[2])
+        raw = base64_of(parts[2])
         key = known.get((parts[1], raw[:4]))
         try:
             found += [(key.name, key.time_of(text + "\n", raw[4:]))] if key is not None else []
@@ -246,13 +246,13 @@ def _object(raw: bytes) -> dict[str, Any]:
     raise NotProven("this is no JSON object, or one that is too large")
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
     if re.fullmatch("0|[1-9][0-9]{0,17}", text) is None:
         raise NotProven("not a whole number")
     return int(text)
 
 
-def _base64(text: str) -> bytes:
+def base64_of(text: str) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError:
@@ -263,7 +263,7 @@ def _base64(text: str) -> bytes:
 
 
 def _url64(text: str) -> bytes:
-    return _base64(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
+    return base64_of(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
 
 
 def _fetch(url: str) -> bytes:

@@ -238,6 +238,14 @@ class Settings(BaseSettings):
         example="/var/lib/regie-ledger",
     )
 
+    ledger_policy: Path | None = _setting(
+        None,
+        "Who cosigns the ledger, and how many of them it takes (C2SP tlog-policy: witness, group and quorum lines).",
+        unit="file",
+        danger="When as many witnesses as the quorum saw more than the database holds, nothing is allowed any more.",
+        example="/etc/regie/ledger-policy",
+    )
+
     def model_post_init(self, _context: object) -> None:
         if self.development and not self.issuer:
             self.issuer = f"http://localhost:{self.port}"

@@ -10,7 +10,8 @@ from typing import Any
 from base.database.migrating import is_newest
 from base.database.tables import outbox
 from base.settings import strangers
-from consent.ledger.fence import REASONS
+from consent.ledger.fence import COSIGNED, REASONS
+from consent.store import ledger
 from keys import x509
 from keys.errors import InvalidCertificate
 from regie.commands.base import Progress
@@ -33,7 +34,7 @@ def examine(house: House, _params: dict[str, Any], _progress: Progress) -> list[
         findings.append(_finding(f"{name} database", ok=current, detail=said))
         waiting, parked = database.read_now(outbox.waiting)
         findings.append(_finding(f"{name} outbox", ok=parked == 0, detail=f"{waiting} waiting, {parked} parked"))
-    findings += [*_certificate(house), _ledger(house)]
+    findings += [*_certificate(house), _ledger(house), *_witnesses(house)]
     kind = f"SQLite {sqlite3.sqlite_version}, one process" if house.settings.is_sqlite else "PostgreSQL"
     findings.append(_finding("storage", ok=True, detail=kind))
     return findings
@@ -44,6 +45,17 @@ def _ledger(house: House) -> dict[str, Any]:
     reason = house.databases["consent"].read_now(house.consent.ledger.fence.prove)
     said = "contains what left the house last" if reason is None else f"{REASONS[reason]}; run: regie ledger reconcile"
     return _finding("ledger", ok=reason is None, detail=said)
+
+
+def _witnesses(house: House) -> list[dict[str, Any]]:
+    """Whether enough of them cosigned what was published last."""
+    policy = house.consent.ledger.policy
+    if not policy.witnesses:
+        return []
+    rows = {one["name"]: one["said"] for one in house.databases["consent"].read_now(ledger.witnesses)}
+    said = {one.name: rows.get(one.name, "not asked yet") for one in policy.witnesses}
+    enough = policy.holds([name for name, word in said.items() if word == COSIGNED])
+    return [_finding("witnesses", ok=enough or not policy.asks, detail=", ".join(f"{k}: {v}" for k, v in said.items()))]
 
 
 def _certificate(house: House) -> list[dict[str, Any]]:

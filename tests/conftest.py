@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.inside",
     "tests.fixtures.strangers",
     "tests.fixtures.mutual",
+    "tests.fixtures.witnesses",
 ]
 LONGEST_FIRST = ("faults", "interop", "browser", "spec", "flows", "attacks")
 """Folders whose files take long: begun last, one of them would keep a single process busy while the other has nothing."""

@@ -62,6 +62,7 @@ def routes(ledger: Ledger, database: Database) -> list[Route]:
     shown = _Shown(ledger, database)
     return [
         Route("/ledger/checkpoint", shown.checkpoint, methods=["GET"]),
+        Route("/ledger/cosigned", shown.cosigned, methods=["GET"]),
         Route("/ledger/tile/{path:path}", shown.tile, methods=["GET"]),
         Route("/ledger/proofs/inclusion", shown.inclusion, methods=["GET"]),
         Route("/ledger/proofs/consistency", shown.consistency, methods=["GET"]),
@@ -75,6 +76,9 @@ class _Shown:
 
     async def checkpoint(self, _request: Request) -> Response:
         return _note(self._publisher().note())
+
+    async def cosigned(self, _request: Request) -> Response:
+        return _note(self._publisher().cosigned())
 
     async def tile(self, request: Request) -> Response:
         publisher, asked = self._publisher(), tiles.parse(request.path_params["path"])

@@ -70,6 +70,8 @@ def _head(head: Head, publisher: Publisher) -> Iterator[Finding]:
         ("note", head.note, head.size, head.root),
         ("published_note", head.published_note, head.published_size, None),
     ]
+    if head.cosigned_note:
+        notes.append(("cosigned_note", head.cosigned_note, head.cosigned_size, None))
     for name, note, size, root in notes:
         try:
             checkpoint, _ = open_checkpoint(note, publisher.verifiers, origin=head.origin)
@@ -83,7 +85,7 @@ def _head(head: Head, publisher: Publisher) -> Iterator[Finding]:
 def _seen(head: Head, parts: Ledger) -> Iterator[Checkpoint]:
     last = parts.journal.last()
     notes = [last.note] if last is not None else []
-    for note in notes:
+    for note in [*notes, *([head.cosigned_note] if head.cosigned_note else [])]:
         try:
             checkpoint = parse(split(note)[0])
         except KeysError:

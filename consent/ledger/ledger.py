@@ -7,13 +7,16 @@ from pathlib import Path
 
 from base.clock import Clock
 from base.database import Connection, Database
+from base.fetch import Fetch
 from base.log import log
 from base.settings import Settings
 from consent.ledger.checkpoint import origin_of
 from consent.ledger.fence import Fence
 from consent.ledger.journal import Journal
+from consent.ledger.policy import read as read_policy
 from consent.ledger.publish import Publisher
 from consent.ledger.sequencer import Sequencer
+from consent.ledger.witnesses import Witnesses
 from consent.store import leaves
 from keys.ring import Ring
 
@@ -28,18 +31,23 @@ class Ledger:
         self._database = database
         self.keys = ring.ledger
         self.journal = Journal(settings.ledger_dir or settings.data_dir / "ledger")
-        self.fence = Fence(self.journal, _file(settings))
+        self.policy = read_policy(settings.ledger_policy)
+        self.fence = Fence(self.journal, _file(settings), self.policy)
         origin = origin_of(settings.issuer)
         self.publisher = Publisher(self.keys, origin)
         self.sequencer = Sequencer(database, self.keys, self.journal, self.fence, clock, origin)
+        self.witnesses = Witnesses(database, Fetch(settings), self.policy, self.publisher, self.fence, clock)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Prove, publish what waits, and go on for ever."""
+        # Before anything is added: a tree that goes on from an older one would be another history.
+        await self.witnesses.start()
         await self.round()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
+        await self.witnesses.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -55,16 +63,21 @@ class Ledger:
         return total
 
     async def proof(self, leaf_hash: str, seq: int) -> str:
-        """The proof for a leaf (C2SP tlog-proof); a leaf that was written just now is waited for. "" when none came."""
+        """The proof for a leaf (C2SP tlog-proof). "" when none came.
+
+        A leaf that was written just now is waited for, and so are those who cosign.
+        """
+        text = ""
         for _ in range(int(WAIT_S / TICK_S) + 1):
             if self.fence.reason is None:
                 found = await self._database.read(lambda c: self.publisher.inclusion(c, leaf_hash, seq))
-                if found is not None:
-                    return found.text
+                text = found.text if found is not None else ""
+                if found is not None and (not self.policy.asks or self.publisher.is_cosigned(found.checkpoint)):
+                    break
             if self._task is None:
                 break
             await asyncio.sleep(TICK_S)
-        return ""
+        return text
 
     def _look(self, connection: Connection) -> bool:
         """Whether there is anything to do; on the way the fence is proven and what is published is seen."""

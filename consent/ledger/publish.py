@@ -75,12 +75,21 @@ class Publisher:
         return self._keys.verifiers(self.origin)
 
     def note(self) -> bytes:
-        """The newest checkpoint; empty before the first."""
+        """The newest checkpoint, with its cosignatures where witnesses have answered already; empty before the first."""
         head = self.head
         text = "" if head is None else head.published_note
+        if head is not None and head.cosigned_size == head.published_size:
+            text = head.cosigned_note
         if text != self._note[0]:
             self._note = (text, text.encode())
         return self._note[1]
+
+    def cosigned(self) -> bytes:
+        """The newest checkpoint that a witness cosigned; empty when none did."""
+        return self.head.cosigned_note.encode() if self.head is not None else b""
+
+    def is_cosigned(self, checkpoint: Checkpoint) -> bool:
+        return self.head is not None and checkpoint.size <= self.head.cosigned_size
 
     def vkeys(self) -> bytes:
         """Our public keys, one a line, the newest first."""
@@ -103,13 +112,16 @@ class Publisher:
         return merkle.consistency(first, second, self._node(connection))
 
     def inclusion(self, connection: Connection, leaf_hash: str, seq: int) -> Inclusion | None:
-        """The proof for a leaf by its hash and its place in the queue. None while it is in no published checkpoint."""
+        """The proof for a leaf by its hash and its place in the queue. None while it is in no published checkpoint.
+
+        To a checkpoint with cosignatures if there is one that has the leaf, else to the newest.
+        """
         found = self.locate(connection, b64decode(leaf_hash), seq)
         head = self.head
         if found is None or head is None or found[0] >= head.published_size:
             return None
         index = found[0]
-        note = head.published_note
+        note = head.cosigned_note if index < head.cosigned_size else self.note().decode()
         published = parse(split(note)[0])
         path = merkle.inclusion(index, published.size, self._node(connection))
         return Inclusion(index, tuple(path), published, note)

@@ -22,7 +22,7 @@ from base.database import Connection, Database
 from consent import acts, forgetting, records
 from consent.ledger import merkle, tiles
 from consent.ledger.checkpoint import Checkpoint, origin_of
-from consent.ledger.fence import REASONS
+from consent.ledger.fence import BY_WITNESS, REASONS
 from consent.ledger.journal import Line, Replay
 from consent.ledger.ledger import Ledger
 from consent.store import leaves, ledger, seeds
@@ -70,7 +70,8 @@ def reconcile(
         raise NotReconciled("there is nothing to reconcile: the database contains what left the house")
     if reason == "file_replaced":
         raise NotReconciled(REASONS[reason])
-    replay = database.read_now(lambda c: _replay(c, parts))
+    # The journal knows less than the witnesses: what it completes is not what left the house.
+    replay = None if reason in BY_WITNESS else database.read_now(lambda c: _replay(c, parts))
     if declared and reason != "journal_missing":
         raise NotReconciled("only a lost journal can be made up for by declaring that the database is the newest")
     if replay is None and not (as_new_log or declared):

@@ -1,4 +1,4 @@
-"""The ledger's rows: its head, its tiles and its batches."""
+"""The ledger's rows: its head, its tiles, its batches, and what witnesses said."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from base.database import Connection
-from consent.store.tables import ledger_batch, ledger_head, ledger_tile
+from consent.store.tables import ledger_batch, ledger_head, ledger_tile, ledger_witness
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite_insert, "postgresql": postgresql_insert}
 _HEAD = select(ledger_head)
@@ -54,6 +54,8 @@ class Head:
     tells: tuple[str, ...]
     published_size: int
     published_note: str
+    cosigned_size: int
+    cosigned_note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,15 @@ def head(connection: Connection, *, lock: bool = False) -> Head | None:
         tuple(row.tells),
         row.published_size,
         row.published_note,
+        row.cosigned_size,
+        row.cosigned_note,
     )
 
 
 def begin(connection: Connection, origin: str, root: bytes, note: str) -> bool:
     """The head of an empty tree. False when there is a head already."""
     row = {"one": 1, "origin": origin, "number": 1, "size": 0, "root": root, "note": note, "tells": []}
-    row |= {"published_size": -1, "published_note": ""}
+    row |= {"published_size": -1, "published_note": "", "cosigned_size": -1, "cosigned_note": ""}
     statement = _INSERT[connection.dialect.name](ledger_head).on_conflict_do_nothing().returning(ledger_head.c.one)
     return connection.execute(statement, row).first() is not None
 
@@ -114,7 +118,18 @@ def publish(connection: Connection, size: int, note: str) -> None:
 def rename(connection: Connection, origin: str, number: int, note: str) -> None:
     """The tree goes on as another log, with a name of its own."""
     values = {"origin": origin, "number": number, "note": note, "tells": [], "published_size": -1, "published_note": ""}
-    connection.execute(update(ledger_head).values(**values))
+    connection.execute(update(ledger_head).values(**values, cosigned_size=-1, cosigned_note=""))
+    # They said it of the other log.
+    connection.execute(delete(ledger_witness))
+
+
+def cosigned(connection: Connection, origin: str, size: int, note: str) -> None:
+    """The newest checkpoint of this log that enough witnesses cosigned, with their signatures."""
+    connection.execute(
+        update(ledger_head)
+        .where(ledger_head.c.origin == origin, ledger_head.c.cosigned_size <= size)
+        .values(cosigned_size=size, cosigned_note=note)
+    )
 
 
 def tile(connection: Connection, level: int, n: int) -> bytes:
@@ -164,6 +179,19 @@ def batches(connection: Connection) -> Iterator[Batch]:
     while rows := connection.execute(_BATCHES, {"p_first": first}).all():
         yield from map(_batch, rows)
         first = rows[-1].first + 1
+
+
+def witnessed(connection: Connection, name: str, *, size: int, at: datetime, said: str) -> None:
+    """What a witness answered last. `size`: the tree that it cosigned last."""
+    statement = _INSERT[connection.dialect.name](ledger_witness)
+    values = {"size": size, "at": at, "said": said}
+    statement = statement.on_conflict_do_update(index_elements=["name"], set_=values)
+    connection.execute(statement, {"name": name, **values})
+
+
+def witnesses(connection: Connection) -> list[dict[str, Any]]:
+    rows = connection.execute(select(ledger_witness).order_by(ledger_witness.c.name))
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name has the underscore
 
 
 def _batch(row: Any) -> Batch:

@@ -262,7 +262,18 @@ ledger_head = Table(
     Column("tells", Json, nullable=False),
     Column("published_size", BigInteger, nullable=False),
     Column("published_note", Text, nullable=False),
+    Column("cosigned_size", BigInteger, nullable=False),
+    Column("cosigned_note", Text, nullable=False),
 )
+ledger_witness = Table(
+    "ledger_witness",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("said", String(200), nullable=False),
+)
+
 idempotency = Table(
     "idempotency",
     metadata,

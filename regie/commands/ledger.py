@@ -19,7 +19,7 @@ from regie.house import House
 
 
 def checkpoint(house: House, _params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
-    """What left the house last, and what waits."""
+    """What left the house last, who cosigned it, and what waits."""
 
     def unit(connection: Connection) -> dict[str, Any]:
         reason = house.consent.ledger.fence.prove(connection)
@@ -31,13 +31,15 @@ def checkpoint(house: House, _params: dict[str, Any], _progress: Progress) -> di
             "waiting": count,
             "oldest_waits_since": oldest.isoformat() if oldest is not None else None,
             "keys": [one.vkey for one in house.consent.ledger.publisher.verifiers],
+            "witnesses": [{**one, "at": one["at"].isoformat()} for one in ledger.witnesses(connection)],
         }
         if head is None or head.published_size < 0:
             return {**told, "size": 0, "checkpoint": ""}
         published = parse(split(head.published_note)[0])
         root = base64.b64encode(published.root).decode()
-        place = {"origin": published.origin, "size": published.size, "root": root}
-        return {**place, **told, "checkpoint": head.published_note}
+        place = {"origin": published.origin, "size": published.size, "root": root, "cosigned_size": head.cosigned_size}
+        note = head.cosigned_note if head.cosigned_size == head.published_size else head.published_note
+        return {**place, **told, "checkpoint": note}
 
     return house.databases["consent"].read_now(unit)
 

@@ -57,6 +57,7 @@ class TestCheckpoints:
         world.database.read_now(world.registry.ledger.fence.prove)
         async with world.client(None) as client:
             assert (await client.get("/ledger/checkpoint")).status_code == 404
+            assert (await client.get("/ledger/cosigned")).status_code == 404
             assert (await client.get("/ledger/tile/0/000")).status_code == 404
 
     async def test_what_is_staged_and_not_published_is_not_shown(self, world: World, anna: str) -> None:

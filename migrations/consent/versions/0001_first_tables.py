@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_55a5c2f7"
+revision = "0001_48ca5d0c"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -210,6 +210,8 @@ def upgrade() -> None:
         sa.Column("tells", base.database.types.Json(), nullable=False),
         sa.Column("published_size", sa.BigInteger(), nullable=False),
         sa.Column("published_note", sa.Text(), nullable=False),
+        sa.Column("cosigned_size", sa.BigInteger(), nullable=False),
+        sa.Column("cosigned_note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("one", name=op.f("pk_ledger_head")),
     )
     op.create_table(
@@ -218,6 +220,14 @@ def upgrade() -> None:
         sa.Column("n", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("hashes", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("level", "n", name=op.f("pk_ledger_tile")),
+    )
+    op.create_table(
+        "ledger_witness",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.Column("said", sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_ledger_witness")),
     )
     op.create_table(
         "notice",
@@ -350,6 +360,7 @@ def downgrade() -> None:
 
     op.drop_table("outbox")
     op.drop_table("notice")
+    op.drop_table("ledger_witness")
     op.drop_table("ledger_tile")
     op.drop_table("ledger_head")
     with op.batch_alter_table("ledger_batch", schema=None) as batch_op:
