@@ -17,6 +17,7 @@ from base.web import Cached
 from consent import pages
 from consent.api import catalogue, checks, ledger, openapi, permits
 from consent.callers import Callers
+from consent.pages import checking
 from consent.registry import Registry
 from keys.ring import Ring
 
@@ -33,7 +34,12 @@ class Consent:
 
     def routes(self, renderer: Renderer, citizens: CitizenSessions) -> list[BaseRoute]:
         """The API, the log and the citizen's pages. `citizens`: who is logged in, as the provider knows."""
-        return [*self.api(), *self.log(), *pages.routes(self.registry, renderer, citizens)]
+        own = (pages, checking)
+        return [
+            *self.api(),
+            *self.log(),
+            *(one for page in own for one in page.routes(self.registry, renderer, citizens)),
+        ]
 
     def api(self) -> list[BaseRoute]:
         """/consent/v1, as its OpenAPI document has it; hottest first, since routes are tried in order."""

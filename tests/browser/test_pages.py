@@ -218,6 +218,9 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
     look("withdraw")
     page.click("form[action$='/withdraw'] button")
     look("consent")
+    page.click("a[href$='/check']")
+    page.wait_for_selector("[data-verdict=ok]:not([hidden])")
+    look("check")
 
     page.click("header >> text=Uitloggen")
     look("logged out")

@@ -178,8 +178,9 @@ async def test_each_line_of_the_history_leads_to_its_receipt(
     )
     await world.registry.ledger.round()
 
-    links = re.findall(r'href="(/my/receipts/[^"]+)"', (await browser.get("/my/history")).text)
+    links = re.findall(r'href="(/my/receipts/[^"]+)/check"', (await browser.get("/my/history")).text)
 
+    assert [(await browser.get(f"{link}/check")).status_code for link in links] == [200] * len(links)
     files = [(await browser.get(link)).json() for link in links]
     entries = [json.loads(file["entry"]) for file in files]
     assert [(one["decision"], one["categories"]) for one in entries] == [
