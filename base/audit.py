@@ -18,7 +18,8 @@ EVENTS = frozenset(
         "client.added", "client.disabled", "client.secret_rotated", "client.invited", "client.registered", "client.updated",
         "client.deleted", "client.registration_token_rotated", "software_issuer.added", "code.reused", "token.revoked", "refresh.reused",
         "grant.amended", "grant.revoked",
-        "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.published", "purpose.retired",
+        "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.submitted",
+        "purpose.published", "purpose.rejected", "purpose.retired",
         "key.rotated", "key.revoked", "consent.withdrawn_by_operator", "ledger.reconciled",
     }
 )  # fmt: skip

@@ -15,19 +15,22 @@ import msgspec
 
 from base.assurance import LEVELS
 from base.text import is_latin, is_plain
-from consent.interface import Texts
+from consent.interface import Frequency, Texts
 from keys.digest import digest
 
 LANGUAGES = ("nl", "en")
 LEGAL_BASES = ("consent", "contract", "legal_obligation", "vital_interest", "public_task", "legitimate_interest")
 """GDPR art. 6(1)(a) to (f)."""
-DRAFT, PUBLISHED, RETIRED = "draft", "published", "retired"
+DRAFT, SUBMITTED, PUBLISHED, RETIRED = "draft", "submitted", "published", "retired"
+"""Only forward. What is submitted is published by another person than who wrote and who submitted it."""
 ACTIVE, SUSPENDED = "active", "suspended"
 SENSITIVITIES = ("ordinary", "financial", "special")
 DAY_S = 86_400
+_LINK = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-;=?-~]*)?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 
 _SLUG, _OIN = r"^[a-z][a-z0-9-]{1,62}\Z", r"^[0-9]{20}\Z"
+_PERSON = re.compile(r"[a-z][a-z0-9._@-]{1,63}")
 _IN_WORDS = {
     _SLUG: "2 to 63 small letters, digits and dashes that begin with a letter, such as housing-benefit",
     _OIN: "an OIN of 20 digits",
@@ -59,9 +62,21 @@ class AgencyFile(msgspec.Struct, forbid_unknown_fields=True):
     categories: list[CategoryFile] = []
 
 
-class PurposeFile(msgspec.Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
-    """A purpose. `max_duration_days`: the guard rail of a consent's length.
+class RecipientFile(msgspec.Struct, forbid_unknown_fields=True):
+    """Who gets the data besides the agency itself."""
 
+    name: dict[str, Text]
+
+
+class FrequencyFile(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    uses: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    period_days: Annotated[int, msgspec.Meta(ge=1, le=366)]
+
+
+class PurposeFile(msgspec.Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
+    """A purpose. `max_duration_days`, `frequency`: the guard rails of a consent's length and of its use.
+
+    `statute_url`: where the law that it rests on can be read. `retention_days`: how long the agency keeps the data.
     `acr`, `max_age` (seconds): the login under which claims are released: its level at least, its age at most.
     """
 
@@ -76,6 +91,10 @@ class PurposeFile(msgspec.Struct, forbid_unknown_fields=True, rename="camel", om
     max_duration_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
     acr: str = ""
     max_age: Annotated[int, msgspec.Meta(ge=60, le=DAY_S)] | None = None
+    statute_url: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    retention_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
+    recipients: Annotated[list[RecipientFile], msgspec.Meta(max_length=10)] = []
+    frequency: FrequencyFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +132,13 @@ class Purpose:
     max_duration_s: int
     acr: str = ""
     max_age_s: int | None = None
+    statute_url: str = ""
+    retention_days: int | None = None
+    recipients: tuple[Texts, ...] = ()
+    frequency: Frequency | None = None
+    author: str = ""
+    submitter: str = ""
+    publisher: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +159,18 @@ class Catalogue:
     def source_of(self, category: str) -> str | None:
         found = self.categories.get(category)
         return found.source if found is not None else None
+
+    def shown(self, purpose: str) -> Purpose | None:
+        """What the public may know of a purpose: its published version, or the last that was published and ended."""
+        if purpose in self.purposes:
+            return self.purposes[purpose]
+        ended = [one for one in self.versions.values() if one.id == purpose and one.state == RETIRED and one.publisher]
+        return max(ended, key=lambda one: one.version, default=None)
+
+    def is_counted(self, agency: str, purpose: str) -> bool:
+        """Whether uses for this purpose are counted, because there is a most of them."""
+        found = self.purpose_of(agency, purpose)
+        return found is not None and found.frequency is not None
 
     def purpose_of(self, agency: str, purpose: str) -> Purpose | None:
         """The published purpose, if it is this agency's and the agency is active."""
@@ -159,11 +197,22 @@ def read_purpose(raw: bytes) -> PurposeFile:
         _check_texts(getattr(file, name), name)
     if file.legal_basis not in LEGAL_BASES:
         raise CatalogueError(f"legalBasis must be one of {', '.join(LEGAL_BASES)}")
+    if file.statute_url and not _LINK.fullmatch(file.statute_url):
+        raise CatalogueError("statuteUrl must be an https address")
+    for number, one in enumerate(file.recipients, 1):
+        _check_texts(one.name, f"recipients, {number}: name")
     if file.acr and file.acr not in LEVELS:
         raise CatalogueError(f"acr must be one of {', '.join(LEVELS)}")
     if len(set(file.data)) != len(file.data):
         raise CatalogueError("data names a category twice")
     return file
+
+
+def check_person(name: str) -> str:
+    """The name of who does something to the catalogue. CatalogueError for what could be read as another's."""
+    if not _PERSON.fullmatch(name):
+        raise CatalogueError("a person's name is 2 to 64 small letters, digits, dots, dashes and @, such as j.jansen")
+    return name
 
 
 def content_of(file: AgencyFile | PurposeFile) -> dict[str, Any]:

@@ -115,7 +115,12 @@ def of_nobody(decision: Decision) -> Decision:
 
 def of_closed(decision: Decision) -> Decision:
     """The decision while the ledger's fence is closed: no to everything, whatever the records say."""
-    items = (ItemDecision(item.category, DENIED, "unreconciled") for item in decision.items)
+    return of_all(decision, "unreconciled")
+
+
+def of_all(decision: Decision, reason: str) -> Decision:
+    """No to everything, for one reason."""
+    items = (ItemDecision(item.category, DENIED, reason) for item in decision.items)
     return of_items(items, decision.legal_basis, decision.purpose_version)
 
 

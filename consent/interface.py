@@ -77,6 +77,14 @@ class PersonalDataUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Frequency:
+    """How often data may be used for a purpose: so many times in any so many days."""
+
+    uses: int
+    period_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One kind of data that needs one answer."""
 
@@ -104,6 +112,10 @@ class Question:
     duration_s: int
     items: tuple[Item, ...]
     already: tuple[Item, ...]
+    statute_url: str = ""
+    retention_days: int | None = None
+    recipients: tuple[Texts, ...] = ()
+    frequency: Frequency | None = None
 
     def notice(self, language: str) -> dict[str, object]:
         """Exactly what is shown in one language; its hash is what the record keeps."""
@@ -118,7 +130,11 @@ class Question:
             "refusal": self.refusal.get(language, ""),
             "legal_basis": self.legal_basis,
             "statute": self.statute,
+            "statute_url": self.statute_url,
             "duration_s": self.duration_s,
+            "retention_days": self.retention_days,
+            "recipients": [name.get(language, "") for name in self.recipients],
+            "frequency": self.frequency,
             "items": [
                 {
                     "category": item.category,

@@ -13,7 +13,7 @@ from typing import Any
 
 from base.database import Connection
 from base.ids import identifier
-from consent import checks
+from consent import checks, frequency
 from consent.catalogue import Catalogue
 from consent.checks import ALLOWED, DENIED, Decision, ItemDecision
 from consent.interface import PermitRefused, Redeemed
@@ -82,6 +82,7 @@ def issue(
     answers = records.answers(connection, citizen, asked.agency, asked.purpose, lock=True)
     decision = checks.decide(catalogue, asked.agency, asked.purpose, asked.data, answers, now)
     decision = _with_source(catalogue, decision, asked.source)
+    decision = frequency.within(connection, catalogue.purpose_of(asked.agency, asked.purpose), decision, citizen, now)
     if not citizen:
         decision = checks.of_nobody(decision)
     if closed:

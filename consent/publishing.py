@@ -15,23 +15,28 @@ from base.database import Connection
 from consent import acts
 from consent.catalogue import (
     ACTIVE,
+    PUBLISHED,
+    SUBMITTED,
     SUSPENDED,
     AgencyFile,
     CatalogueError,
     Purpose,
     PurposeFile,
+    canonical_hash,
     content_of,
     read_agency,
     read_purpose,
 )
-from consent.store import catalogue
+from consent.store import catalogue, purposes
 from keys.derive import Pseudonyms
 
 
 def add_agency(connection: Connection, file: AgencyFile, *, actor: str, pseudonyms: Pseudonyms, now: datetime) -> None:
     """Add an agency with the kinds of data it is the source of, or change what is known of it."""
     catalogue.put_agency(connection, file, now)
-    _record(connection, "agency.added", file.id, actor=actor, pseudonyms=pseudonyms, now=now, content=content_of(file))
+    content = content_of(file)
+    facts = {**content, "hash": canonical_hash(content)}
+    _record(connection, "agency.added", file.id, actor=actor, pseudonyms=pseudonyms, now=now, content=facts)
 
 
 def suspend_agency(connection: Connection, agency: str, *, actor: str, pseudonyms: Pseudonyms, now: datetime) -> None:
@@ -47,7 +52,7 @@ def add_purpose(
     connection: Connection, file: PurposeFile, *, actor: str, pseudonyms: Pseudonyms, now: datetime
 ) -> Purpose:
     """A draft: nothing is asked or allowed for it until it is published. CatalogueError with what to mend."""
-    purpose = catalogue.add_purpose(connection, file, now)
+    purpose = purposes.add(connection, file, actor, now)
     facts = {"version": purpose.version, "hash": purpose.hash}
     _record(
         connection,
@@ -61,19 +66,52 @@ def add_purpose(
     return purpose
 
 
-def publish(connection: Connection, purpose_id: str, *, actor: str, pseudonyms: Pseudonyms, now: datetime) -> Purpose:
-    """The newest draft becomes what is asked; consents to the version before it no longer count."""
-    purpose = catalogue.publish(connection, purpose_id, now)
-    facts = {"version": purpose.version, "hash": purpose.hash}
-    _record(connection, "purpose.published", purpose_id, actor=actor, pseudonyms=pseudonyms, now=now, content=facts)
-    return purpose
+def submit(connection: Connection, purpose_id: str, *, actor: str, pseudonyms: Pseudonyms, now: datetime) -> Purpose:
+    """The newest draft waits for another person, who publishes or rejects it."""
+    purpose = purposes.submit(connection, purpose_id, actor, now)
+    return _moved(connection, "purpose.submitted", purpose, actor=actor, pseudonyms=pseudonyms, now=now)
 
 
-def retire(connection: Connection, purpose_id: str, *, actor: str, pseudonyms: Pseudonyms, now: datetime) -> None:
+def publish(
+    connection: Connection,
+    purpose_id: str,
+    *,
+    actor: str,
+    pseudonyms: Pseudonyms,
+    now: datetime,
+    reviewed: bool = False,
+) -> Purpose:
+    """It becomes what is asked; consents to the version before it no longer count.
+
+    `reviewed`: it was submitted, and the actor is neither who wrote nor who submitted it. Without, one person does all,
+    in development and where a house is filled.
+    """
+    purpose = purposes.publish(connection, purpose_id, actor, now, reviewed=reviewed)
+    return _moved(connection, "purpose.published", purpose, actor=actor, pseudonyms=pseudonyms, now=now)
+
+
+def reject(connection: Connection, purpose_id: str, *, actor: str, pseudonyms: Pseudonyms, now: datetime) -> Purpose:
+    """What was submitted will not be published; what is published stays."""
+    purpose = purposes.retire(connection, purpose_id, now, SUBMITTED)
+    if purpose is None:
+        raise CatalogueError(f"{purpose_id} has no submitted version to reject")
+    return _moved(connection, "purpose.rejected", purpose, actor=actor, pseudonyms=pseudonyms, now=now)
+
+
+def retire(connection: Connection, purpose_id: str, *, actor: str, pseudonyms: Pseudonyms, now: datetime) -> Purpose:
     """Nothing is asked or allowed for it any more."""
-    if not catalogue.retire(connection, purpose_id, now):
+    purpose = purposes.retire(connection, purpose_id, now, PUBLISHED)
+    if purpose is None:
         raise CatalogueError(f"{purpose_id} is not published")
-    _record(connection, "purpose.retired", purpose_id, actor=actor, pseudonyms=pseudonyms, now=now, content={})
+    return _moved(connection, "purpose.retired", purpose, actor=actor, pseudonyms=pseudonyms, now=now)
+
+
+def _moved(
+    connection: Connection, event: str, purpose: Purpose, *, actor: str, pseudonyms: Pseudonyms, now: datetime
+) -> Purpose:
+    facts = {"version": purpose.version, "hash": purpose.hash}
+    _record(connection, event, purpose.id, actor=actor, pseudonyms=pseudonyms, now=now, content=facts)
+    return purpose
 
 
 def seed(
@@ -113,4 +151,4 @@ def _record(
     content: dict[str, Any],
 ) -> None:
     audit.record(connection, event, actor=actor, object=subject, now=now)
-    acts.record(connection, event, subject, content, pseudonyms=pseudonyms, now=now)
+    acts.record(connection, event, subject, {**content, "by": actor}, pseudonyms=pseudonyms, now=now)

@@ -146,6 +146,10 @@ def _question(
         wanted.duration_s or purpose.max_duration_s,
         tuple(items),
         tuple(already),
+        purpose.statute_url,
+        purpose.retention_days,
+        purpose.recipients,
+        purpose.frequency,
     )
 
 

@@ -6,7 +6,7 @@ Each method is one unit of work. The catalogue is kept in memory and read again 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from base.clock import Clock
 from base.database import Connection, Database
 from base.database.together import Together
 from base.settings import Settings
-from consent import checks, history, permits, questions, receipts, records
+from consent import checks, exchanging, frequency, history, permits, questions, receipts, records
 from consent.catalogue import Catalogue
 from consent.checks import Decision
 from consent.errors import AgencySuspended
@@ -171,7 +171,8 @@ class Registry:
         now, catalogue = self.clock.now(), self.snapshot(connection)
         checks.check_login(catalogue.purpose_of(agency, purpose), login, now)
         sub = self._sub(citizen, agency)
-        known = Known(citizen, subjects.find_and_share(connection, agency, sub).seed)
+        alone = catalogue.is_counted(agency, purpose)
+        known = Known(citizen, subjects.find_and_share(connection, agency, sub, alone=alone).seed)
         answers = record_store.answers(connection, citizen, agency, purpose)
         items = checks.decide(catalogue, agency, purpose, wanted, answers, now).items
         released: frozenset[str] = frozenset()
@@ -198,33 +199,22 @@ class Registry:
         return released
 
     async def exchange(self, *, citizen: str, agency: str, use: PersonalDataUse, target: str) -> Exchanged:
-        return await self.database.write(lambda c: self._exchange(c, citizen, agency, use, target))
-
-    def _exchange(
-        self, connection: Connection, citizen: str, agency: str, use: PersonalDataUse, target: str
-    ) -> Exchanged:
-        catalogue = self.snapshot(connection)
-        purpose = catalogue.purpose_of(agency, use.purpose)
-        data = use.data
-        if data is None:
-            data = questions.data_of(catalogue, purpose, replace(use, source=target)) if purpose is not None else ()
-        asked = Asked(agency, use.purpose, tuple(dict.fromkeys(data)), target)
-        sub = self._sub(citizen, agency)
-        known = Known(citizen, subjects.find_and_share(connection, agency, sub).seed)
-        outcome = permits.issue(
-            connection,
-            catalogue,
-            self._ring.pseudonyms,
-            asked,
-            known=known,
-            sub=sub,
-            now=self.clock.now(),
-            life_s=self._permit_s,
-            closed=not self.ledger.fence.is_open(connection),
-            kind=permits.EXCHANGE,
+        now, sub = self.clock.now(), self._sub(citizen, agency)
+        return await self.database.write(
+            lambda c: exchanging.exchange(
+                c,
+                self.snapshot(c),
+                self._ring.pseudonyms,
+                use,
+                citizen=citizen,
+                agency=agency,
+                sub=sub,
+                target=target,
+                now=now,
+                life_s=self._permit_s,
+                closed=not self.ledger.fence.is_open(c),
+            )
         )
-        reason = outcome.decision.reason if data or purpose is None else "other_source"
-        return Exchanged(outcome.permit_id, reason, asked.data)
 
     async def redeem(self, unverified_permit: str, *, source: str) -> Redeemed:
         done = await self.database.write(self.redemption(unverified_permit, source=source))
@@ -244,8 +234,12 @@ class Registry:
             raise AgencySuspended(agency)
         answers = seen.rows.answers.get((sub, purpose), {})
         decision = checks.decide(catalogue, agency, purpose, data, answers, now, version=version)
-        if sub not in seen.rows.citizens:
+        citizen = seen.rows.citizens.get(sub)
+        if citizen is None:
             decision = checks.of_nobody(decision)
+        elif catalogue.is_counted(agency, purpose):
+            of, before = catalogue.purpose_of(agency, purpose), decision
+            decision = await self.database.read(lambda c: frequency.within(c, of, before, citizen, now))
         return Checked(decision if seen.is_open else checks.of_closed(decision), seen.rows.revision, now)
 
     def _see(self, connection: Connection, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Seen]:
@@ -265,7 +259,8 @@ class Registry:
     def permit_unit(self, connection: Connection, asked: Asked, sub: str) -> Permitted:
         """Decide, record and sign; inside the caller's unit of work. The permit must not leave before its commit."""
         catalogue = self.snapshot(connection)
-        known = subjects.find_and_share(connection, asked.agency, sub)
+        alone = catalogue.is_counted(asked.agency, asked.purpose)
+        known = subjects.find_and_share(connection, asked.agency, sub, alone=alone)
         outcome = permits.issue(
             connection,
             catalogue,

@@ -19,7 +19,7 @@ app = typer.Typer(
     "work on the files or, when a server has them open, through it.",
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-File = Annotated[str, typer.Argument(help="A JSON file, or - for standard input.")]
+File = Annotated[str, typer.Argument(metavar="FILE", help="A JSON file, or - for standard input.")]
 
 
 def main() -> None:
@@ -111,6 +111,24 @@ def _plain(group: typer.Typer, name: str, command: str, doc: str, argument: str 
     group.command(name, help=doc)(with_one)
 
 
+By = Annotated[
+    str,
+    typer.Option("--by", metavar="NAME", help="Who does it, for the ledger; outside development needed for purposes."),
+]
+
+
+def _by(group: typer.Typer, name: str, command: str, doc: str, *, file: bool = False) -> None:
+    """A command on the catalogue, which keeps who did it: of a file, or of one thing by its id."""
+
+    def with_file(path: File, by: By = "", as_json: AsJson = False) -> None:
+        run(command, {"file": guard(lambda: read(path), as_json=as_json), "by": by}, as_json=as_json)
+
+    def with_id(value: Annotated[str, typer.Argument(metavar="ID")], by: By = "", as_json: AsJson = False) -> None:
+        run(command, {"id": value, "by": by}, as_json=as_json)
+
+    group.command(name, help=doc)(with_file if file else with_id)
+
+
 def _from_file(group: typer.Typer, name: str, command: str, doc: str) -> None:
     def with_file(file: File, as_json: AsJson = False) -> None:
         run(command, {"file": guard(lambda: read(file), as_json=as_json)}, as_json=as_json)
@@ -118,14 +136,23 @@ def _from_file(group: typer.Typer, name: str, command: str, doc: str) -> None:
     group.command(name, help=doc)(with_file)
 
 
-_from_file(agency, "add", "agency add", "Add or change an agency (docs/agencies.md).")
+_by(agency, "add", "agency add", "Add or change an agency (docs/agencies.md).", file=True)
 _plain(agency, "list", "agency list", "All agencies.")
-_plain(agency, "suspend", "agency suspend", "Nothing is allowed to this agency from now on.", "id")
-_plain(agency, "resume", "agency resume", "End a suspension.", "id")
-_from_file(purpose, "add", "purpose add", "Add a draft of a purpose (docs/agencies.md).")
-_plain(purpose, "publish", "purpose publish", "Publish the newest draft.", "id")
-_plain(purpose, "retire", "purpose retire", "End a purpose: nothing more is allowed under it.", "id")
-_plain(purpose, "list", "purpose list", "All versions of all purposes.")
+_by(agency, "suspend", "agency suspend", "Nothing is allowed to this agency from now on.")
+_by(agency, "resume", "agency resume", "End a suspension.")
+_by(purpose, "add", "purpose add", "Add a draft of a purpose (docs/agencies.md).", file=True)
+_by(purpose, "submit", "purpose submit", "Submit the newest draft: another person reviews it.")
+_by(
+    purpose,
+    "publish",
+    "purpose publish",
+    "Publish what was submitted, as another person than who wrote or submitted it. In development, without --by: the "
+    "newest draft, without review.",
+)
+_by(purpose, "reject", "purpose reject", "Do not publish what was submitted.")
+_by(purpose, "retire", "purpose retire", "End a purpose: nothing more is allowed under it.")
+_plain(purpose, "list", "purpose list", "All versions of all purposes: their states, and who did what.")
+_plain(purpose, "show", "purpose show", "One purpose, all its versions, in full.", "id")
 _plain(client, "list", "client list", "All clients.")
 _plain(client, "show", "client show", "One client.", "client_id")
 _plain(client, "disable", "client disable", "A client logs nobody in any more.", "client_id")

@@ -8,7 +8,15 @@ from starlette.routing import Route
 
 from base.forms import parse_query
 from base.problems import Problem
-from consent.api.shapes import AgencyAnswer, AgencyList, PurposeAnswer, PurposeList, answer
+from consent.api.shapes import (
+    AgencyAnswer,
+    AgencyList,
+    FrequencyAnswer,
+    PurposeAnswer,
+    PurposeList,
+    Recipient,
+    answer,
+)
 from consent.catalogue import ACTIVE, DAY_S, Purpose
 from consent.registry import Registry
 
@@ -22,13 +30,15 @@ def routes(registry: Registry) -> list[Route]:
 
     async def purposes(request: Request) -> Response:
         _no_parameters(request)
-        return answer(PurposeList([_shape(one) for one in (await registry.catalogue()).purposes.values()]))
+        catalogue = await registry.catalogue()
+        found = (catalogue.shown(one) for one in dict.fromkeys(name for name, _ in catalogue.versions))
+        return answer(PurposeList([_shape(one) for one in found if one is not None]))
 
     async def purpose(request: Request) -> Response:
         _no_parameters(request)
-        found = (await registry.catalogue()).purposes.get(request.path_params["purpose"])
+        found = (await registry.catalogue()).shown(request.path_params["purpose"])
         if found is None:
-            raise Problem(404, "There is no published purpose of this name.")
+            raise Problem(404, "No purpose of this name was ever published.")
         return answer(_shape(found))
 
     return [
@@ -46,6 +56,7 @@ def _no_parameters(request: Request) -> None:
 def _shape(one: Purpose) -> PurposeAnswer:
     return PurposeAnswer(
         one.id,
+        one.state,  # type: ignore[arg-type]  # one of the two
         one.version,
         one.hash,
         one.agency,
@@ -58,4 +69,8 @@ def _shape(one: Purpose) -> PurposeAnswer:
         one.max_duration_s // DAY_S,
         one.acr,
         one.max_age_s,
+        one.statute_url,
+        one.retention_days,
+        [Recipient(dict(name)) for name in one.recipients],
+        FrequencyAnswer(one.frequency.uses, one.frequency.period_days) if one.frequency else None,
     )

@@ -15,8 +15,8 @@ _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("post", "/permits", "permit", "Ask a permit for one use, within 30 seconds.", shapes.PermitRequest, {201: shapes.PermitAnswer}),
     ("post", "/permits/redemptions", "redeem", "Take a permit as its source, once.", shapes.RedemptionRequest, {200: shapes.RedemptionAnswer}),
     ("get", "/agencies", "agencies", "The agencies that take part.", None, {200: shapes.AgencyList}),
-    ("get", "/purposes", "purposes", "The purposes that are published.", None, {200: shapes.PurposeList}),
-    ("get", "/purposes/{purpose}", "purpose", "One published purpose.", None, {200: shapes.PurposeAnswer}),
+    ("get", "/purposes", "purposes", "The purposes that are published, and those that ended.", None, {200: shapes.PurposeList}),
+    ("get", "/purposes/{purpose}", "purpose", "One purpose that is published, or was.", None, {200: shapes.PurposeAnswer}),
 )  # fmt: skip
 _SCOPES = {"check": "consent:check", "permit": "consent:permit", "redeem": "consent:redeem"}
 _SENTENCES = {

@@ -90,8 +90,22 @@ class AgencyAnswer(msgspec.Struct):
     url: str
 
 
+class Recipient(msgspec.Struct):
+    name: dict[str, str]
+
+
+class FrequencyAnswer(msgspec.Struct, rename="camel"):
+    """So many uses in any so many days."""
+
+    uses: int
+    period_days: int
+
+
 class PurposeAnswer(msgspec.Struct, rename="camel"):
+    """`state`: retired, of a purpose that ended: nothing is asked or allowed for it any more."""
+
     id: str
+    state: Literal["published", "retired"]
     version: int
     hash: str
     agency: str
@@ -104,6 +118,10 @@ class PurposeAnswer(msgspec.Struct, rename="camel"):
     max_duration_days: int
     acr: str
     max_age: int | None
+    statute_url: str
+    retention_days: int | None
+    recipients: list[Recipient]
+    frequency: FrequencyAnswer | None
 
 
 class AgencyList(msgspec.Struct):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from consent.catalogue import ACTIVE, DRAFT, PUBLISHED, RETIRED, SUSPENDED, canonical_hash
+from consent.catalogue import ACTIVE, DRAFT, PUBLISHED, RETIRED, SUBMITTED, SUSPENDED, canonical_hash
 from consent.ledger.verify import Finding
 
 Row = Mapping[str, Any]
@@ -22,10 +22,7 @@ def differences(
     there = {
         "agency": {row["id"]: {name: row[name] for name in (*_TEXTS, "state")} for row in agencies},
         "data_category": {row["id"]: {name: row[name] for name in _CATEGORY} for row in categories},
-        "purpose": {
-            f"{row['id']} {row['version']}": {name: row[name] for name in ("agency", "state", "hash", "content")}
-            for row in purposes
-        },
+        "purpose": {f"{row['id']} {row['version']}": {name: row[name] for name in _PURPOSE} for row in purposes},
     }
     for table, rows in there.items():
         expected: dict[str, dict[str, Any]] = getattr(made, table)
@@ -37,6 +34,7 @@ def differences(
             yield Finding(f"purpose {name}", "does not have the hash of its content")
 
 
+_PURPOSE = ("agency", "state", "hash", "content", "author", "submitter", "publisher")
 _CATEGORY = ("source", "name", "description", "sensitivity")
 
 
@@ -64,18 +62,32 @@ def _resumed(made: _Made, name: str, _content: Row) -> None:
 
 def _purpose_added(made: _Made, name: str, content: Row) -> None:
     of = content["of"]
-    row = {"agency": of["agency"], "state": DRAFT, "hash": content["hash"], "content": of}
+    who = {"author": content["by"], "submitter": "", "publisher": ""}
+    row = {"agency": of["agency"], "state": DRAFT, "hash": content["hash"], "content": of, **who}
     made.purpose.setdefault(f"{name} {content['version']}", row)
 
 
+def _submitted(made: _Made, name: str, content: Row) -> None:
+    made.purpose[f"{name} {content['version']}"] |= {"state": SUBMITTED, "submitter": content["by"]}
+
+
 def _published(made: _Made, name: str, content: Row) -> None:
-    _retired(made, name, content)
-    made.purpose[f"{name} {content['version']}"]["state"] = PUBLISHED
+    """Nothing that is published, and nothing that waits, is left beside what one publishes."""
+    _ended(made, name, (PUBLISHED, SUBMITTED))
+    made.purpose[f"{name} {content['version']}"] |= {"state": PUBLISHED, "publisher": content["by"]}
 
 
 def _retired(made: _Made, name: str, _content: Row) -> None:
+    _ended(made, name, (PUBLISHED,))
+
+
+def _rejected(made: _Made, name: str, _content: Row) -> None:
+    _ended(made, name, (SUBMITTED,))
+
+
+def _ended(made: _Made, name: str, states: tuple[str, ...]) -> None:
     for key, row in made.purpose.items():
-        if key.partition(" ")[0] == name and row["state"] == PUBLISHED:
+        if key.partition(" ")[0] == name and row["state"] in states:
             row["state"] = RETIRED
 
 
@@ -88,6 +100,8 @@ _ACTS = {
     "agency.suspended": _suspended,
     "agency.resumed": _resumed,
     "purpose.added": _purpose_added,
+    "purpose.submitted": _submitted,
     "purpose.published": _published,
+    "purpose.rejected": _rejected,
     "purpose.retired": _retired,
 }

@@ -42,6 +42,7 @@ REASONS = {
     "unknown_purpose": N_("The purpose is not in the register"),
     "not_in_purpose": N_("This data does not belong to the purpose"),
     "other_source": N_("This organisation is not the source of the data"),
+    "too_often": N_("The purpose was used as often as it may be"),
     "unreconciled": N_("The register was being checked: nothing was allowed"),
 }
 BASES = {

@@ -22,6 +22,7 @@ _KNOWN = (
     .where(subject.c.agency == bindparam("p_agency"), subject.c.sub == bindparam("p_sub"))
 )
 _SHARE = _KNOWN.with_for_update(read=True, of=subject)
+_ALONE = _KNOWN.with_for_update(of=subject)
 _HOLD = _FIND.with_for_update()
 _ALL = select(subject.c.agency).where(subject.c.citizen == bindparam("p_citizen")).with_for_update()
 _FORGET = delete(subject).where(subject.c.citizen == bindparam("p_citizen"))
@@ -44,9 +45,12 @@ def find(connection: Connection, agency: str, sub: str) -> str | None:
     return connection.execute(_FIND, {"p_agency": agency, "p_sub": sub}).scalar()
 
 
-def find_and_share(connection: Connection, agency: str, sub: str) -> Known:
-    """As `find`; until the commit no answer of this citizen to this agency is recorded (PostgreSQL: FOR SHARE)."""
-    statement = _KNOWN if connection.dialect.name == "sqlite" else _SHARE
+def find_and_share(connection: Connection, agency: str, sub: str, *, alone: bool = False) -> Known:
+    """As `find`; until the commit no answer of this citizen to this agency is recorded (PostgreSQL: FOR SHARE).
+
+    `alone`: nor does anybody else issue for him (FOR UPDATE; a share cannot become that later).
+    """
+    statement = _KNOWN if connection.dialect.name == "sqlite" else _ALONE if alone else _SHARE
     row = connection.execute(statement, {"p_agency": agency, "p_sub": sub}).first()
     return Known(row[0], row[1]) if row is not None else Known()
 

@@ -76,6 +76,10 @@ purpose = Table(
     Column("hash", String(43), nullable=False),
     Column("content", Json, nullable=False),
     Column("changed_at", Instant, nullable=False),
+    # Who did each of these, as operators call each other; "" while it was not done.
+    Column("author", NAME, nullable=False),
+    Column("submitter", NAME, nullable=False),
+    Column("publisher", NAME, nullable=False),
     # Only one version of a purpose is published.
     Index(
         "uq_purpose_published",

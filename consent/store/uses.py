@@ -138,6 +138,12 @@ def of_citizen(
     ]
 
 
+def count_since(connection: Connection, citizen: str, recipient: str, purpose: str, since: datetime) -> int:
+    """How often one purpose was used, denied attempts not counted."""
+    of = (use.c.citizen == citizen, use.c.recipient == recipient, use.c.purpose == purpose, use.c.decision == "allowed")
+    return connection.execute(select(func.count()).select_from(use).where(*of, use.c.at > since)).scalar_one()
+
+
 def row(connection: Connection, citizen: str, leaf: str) -> dict[str, Any] | None:
     """One line as it was written, with what its leaf is opened by."""
     found = connection.execute(select(use).where(use.c.citizen == citizen, use.c.leaf == leaf)).first()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from regie import doctor
-from regie.commands import agencies, citizens, clients, consents, keyring, ledger, sessions
+from regie.commands import agencies, citizens, clients, consents, keyring, ledger, purposes, sessions
 from regie.commands.base import Refused
 from regie.house import House
 
@@ -18,6 +18,7 @@ Command = Callable[[House, dict[str, Any], Callable[[dict[str, Any]], None]], An
 
 COMMANDS: dict[str, Command] = {
     **agencies.COMMANDS,
+    **purposes.COMMANDS,
     **clients.COMMANDS,
     **citizens.COMMANDS,
     **sessions.COMMANDS,

@@ -1,4 +1,4 @@
-"""agency add, list, suspend, resume; purpose add, publish, retire, list."""
+"""agency add, list, suspend, resume."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from base.database import Connection
 from consent import publishing
-from consent.catalogue import ACTIVE, SUSPENDED, CatalogueError, Purpose, read_agency, read_purpose
+from consent.catalogue import ACTIVE, SUSPENDED, CatalogueError, check_person, read_agency
 from regie.commands.base import Progress, Refused
 from regie.house import House
 
@@ -20,10 +20,12 @@ ACTOR = "operator"
 def add(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     def unit(connection: Connection) -> dict[str, Any]:
         file = read_agency(params["file"].encode())
-        publishing.add_agency(connection, file, actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=house.clock.now())
+        publishing.add_agency(
+            connection, file, actor=actor_of(house, params), pseudonyms=house.ring.pseudonyms, now=house.clock.now()
+        )
         return {"id": file.id, "categories": [one.id for one in file.categories]}
 
-    return _change(house, unit)
+    return change(house, unit)
 
 
 def every(house: House, _params: dict[str, Any], _progress: Progress) -> list[Any]:
@@ -33,64 +35,44 @@ def every(house: House, _params: dict[str, Any], _progress: Progress) -> list[An
 
 def suspend(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     now = house.clock.now()
-    _change(
+    change(
         house,
-        lambda c: publishing.suspend_agency(c, params["id"], actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=now),
+        lambda c: publishing.suspend_agency(
+            c, params["id"], actor=actor_of(house, params), pseudonyms=house.ring.pseudonyms, now=now
+        ),
     )
     return {"id": params["id"], "state": SUSPENDED}
 
 
 def resume(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     now = house.clock.now()
-    _change(
+    change(
         house,
-        lambda c: publishing.resume_agency(c, params["id"], actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=now),
+        lambda c: publishing.resume_agency(
+            c, params["id"], actor=actor_of(house, params), pseudonyms=house.ring.pseudonyms, now=now
+        ),
     )
     return {"id": params["id"], "state": ACTIVE}
 
 
-def purpose_add(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
-    now = house.clock.now()
-    raw = params["file"].encode()
-    return _told(
-        _change(
-            house,
-            lambda c: publishing.add_purpose(
-                c, read_purpose(raw), actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=now
-            ),
-        )
-    )
-
-
-def purpose_publish(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
-    now = house.clock.now()
-    return _told(
-        _change(
-            house, lambda c: publishing.publish(c, params["id"], actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=now)
-        )
-    )
-
-
-def purpose_retire(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
-    now = house.clock.now()
-    _change(house, lambda c: publishing.retire(c, params["id"], actor=ACTOR, pseudonyms=house.ring.pseudonyms, now=now))
-    return {"id": params["id"], "state": "retired"}
-
-
-def purposes(house: House, _params: dict[str, Any], _progress: Progress) -> list[Any]:
-    catalogue = house.databases["consent"].read_now(house.consent.registry.snapshot)
-    return [msgspec.to_builtins(one) for one in catalogue.versions.values()]
-
-
-def _change(house: House, unit: Callable[[Connection], T]) -> T:
+def change(house: House, unit: Callable[[Connection], T]) -> T:
     try:
         return house.databases["consent"].write_now(unit)
     except CatalogueError as error:
         raise Refused(str(error)) from error
 
 
-def _told(purpose: Purpose) -> dict[str, Any]:
-    return {"id": purpose.id, "version": purpose.version, "state": purpose.state, "hash": purpose.hash}
+def actor_of(house: House, params: dict[str, Any], *, needed: bool = False) -> str:
+    """Who does it. `needed`: outside development it must be told."""
+    by = params.get("by") or ""
+    if not by:
+        if needed and not house.settings.development:
+            raise Refused("say who does it, with --by NAME: outside development a purpose is published by two people")
+        return ACTOR
+    try:
+        return check_person(by)
+    except CatalogueError as error:
+        raise Refused(str(error)) from error
 
 
 COMMANDS = {
@@ -98,8 +80,4 @@ COMMANDS = {
     "agency list": every,
     "agency suspend": suspend,
     "agency resume": resume,
-    "purpose add": purpose_add,
-    "purpose publish": purpose_publish,
-    "purpose retire": purpose_retire,
-    "purpose list": purposes,
 }

@@ -36,6 +36,14 @@ class TestFiles:
             ({"id": "Housing Benefit"}, "not as expected: Expected 2 to 63 small letters"),
             ({"surprise": 1}, "unknown field `surprise`"),
             ({"title": {"nl": "x", "en": "x", "EN;q=1": "x"}}, "not a language tag"),
+            ({"statuteUrl": "http://wetten.example"}, "statuteUrl must be an https address"),
+            ({"statuteUrl": "https://wetten.example/\n"}, "statuteUrl must be an https address"),
+            ({"statuteUrl": "javascript:alert(1)"}, "statuteUrl must be an https address"),
+            ({"retentionDays": 0}, "not as expected"),
+            ({"frequency": {"uses": 0, "periodDays": 7}}, "not as expected"),
+            ({"frequency": {"uses": 1, "periodDays": 400}}, "not as expected"),
+            ({"recipients": [{"name": {"nl": "Alleen"}}]}, "recipients, 1: name: the text is missing in en"),
+            ({"recipients": [{"name": {"nl": "x", "en": "x"}}] * 11}, "not as expected"),
         ],
     )
     def test_a_purpose_is_refused_with_what_to_mend(

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_48ca5d0c"
+revision = "0001_97e24163"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -285,6 +285,9 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(length=43), nullable=False),
         sa.Column("content", base.database.types.Json(), nullable=False),
         sa.Column("changed_at", base.database.types.Instant(), nullable=False),
+        sa.Column("author", sa.String(length=64), nullable=False),
+        sa.Column("submitter", sa.String(length=64), nullable=False),
+        sa.Column("publisher", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", "version", name=op.f("pk_purpose")),
     )
     with op.batch_alter_table("purpose", schema=None) as batch_op:
