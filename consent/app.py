@@ -59,5 +59,5 @@ class Consent:
         return {"/consent/v1/openapi.json": api, **ledger.documents(self.ledger)}
 
     def worker(self, handlers: Mapping[str, Handler]) -> Worker:
-        """Delivers the registry's events; `handlers` by kind: consent.given, consent.refused, consent.withdrawn."""
+        """Delivers the registry's events; `handlers` by kind: consent.given, refused, withdrawn, used."""
         return Worker(self.database, handlers, self.clock)

@@ -13,7 +13,8 @@ from base.assurance import at_least
 from consent.catalogue import Catalogue, Purpose
 from consent.interface import LoginEvent, LoginTooWeak
 
-GIVEN, REFUSED, WITHDRAWN = "given", "refused", "withdrawn"
+GIVEN, REFUSED, WITHDRAWN, USED = "given", "refused", "withdrawn", "used"
+"""`used`: it was given for one use, and that was made."""
 ALLOWED, DENIED = "allowed", "denied"
 
 
@@ -25,6 +26,7 @@ class Answer:
     state: str
     purpose_version: int
     expires_at: datetime | None
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def decide(
     """Whether `agency` may now use each kind in `data` for `purpose`; allowed only if all are.
 
     `answers`: by category, of this citizen, agency and purpose. `version`: the one the agency has in mind, if it says.
-    Reasons: `consent`, or the legal basis; `no_consent`, `refused`, `withdrawn`, `expired`, `changed` (another version
+    Reasons: `consent`, or the legal basis; `no_consent`, `refused`, `withdrawn`, `expired`, `used`, `changed` (another version
     of the purpose is published), `unknown_purpose`, `not_in_purpose`.
     """
     found = catalogue.purpose_of(agency, purpose)

@@ -68,12 +68,14 @@ class PersonalDataUse:
     """What an agency asks (RFC 9396, type personal_data_use).
 
     `data` None: all of the purpose. `source`: all of `data` must come from there; without `data`, what does.
+    `one_time`: the consent ends with its first use.
     """
 
     purpose: str
     data: tuple[str, ...] | None = None
     duration_s: int | None = None
     source: str | None = None
+    one_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Question:
     retention_days: int | None = None
     recipients: tuple[Texts, ...] = ()
     frequency: Frequency | None = None
+    one_time: bool = False
 
     def notice(self, language: str) -> dict[str, object]:
         """Exactly what is shown in one language; its hash is what the record keeps."""
@@ -135,6 +138,7 @@ class Question:
             "retention_days": self.retention_days,
             "recipients": [name.get(language, "") for name in self.recipients],
             "frequency": self.frequency,
+            "one_time": self.one_time,
             "items": [
                 {
                     "category": item.category,
@@ -194,7 +198,17 @@ class Exchanged:
     data: tuple[str, ...]
 
 
+class Rails(Protocol):
+    def check(self, agency: str, uses: Sequence[PersonalDataUse]) -> None:
+        """UnknownPurpose, AboveGuardRail or OtherSource for a request that no citizen will be asked."""
+        ...
+
+
 class Door(Protocol):
+    async def rails(self) -> Rails:
+        """What the catalogue allows to be asked at this moment."""
+        ...
+
     async def question(
         self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse], answered: Collection[str], anew: bool
     ) -> Question | None:

@@ -14,6 +14,7 @@ from typing import Any
 from base.database import Connection
 from base.ids import identifier
 from consent import checks, frequency
+from consent import records as giving
 from consent.catalogue import Catalogue
 from consent.checks import ALLOWED, DENIED, Decision, ItemDecision
 from consent.interface import PermitRefused, Redeemed
@@ -102,6 +103,10 @@ def issue(
         "at": now,
         "permit": permit_id,
     }
+    if permit_id is not None:
+        for one in (answers[item.category] for item in decision.items if item.consent is not None):
+            if one.once:
+                giving.use(connection, consent_id=one.id, citizen=citizen, pseudonyms=pseudonyms, now=now)
     leaf, columns = append.add(
         connection, pseudonyms, "use", facts, citizen=citizen, sub=sub if citizen else "", seed=known.seed
     )

@@ -6,11 +6,12 @@ Another legal basis than consent is not asked: it is in the catalogue, and its u
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from base.database import Connection
 from consent import checks
-from consent.catalogue import Catalogue, Purpose
+from consent.catalogue import DAY_S, Catalogue, Purpose
 from consent.checks import Answer, ItemDecision
 from consent.interface import (
     AboveGuardRail,
@@ -39,7 +40,7 @@ def first(
 
     UnknownPurpose, AboveGuardRail, OtherSource: for any of the requests, before anything is asked.
     """
-    purposes = [_purpose_for(catalogue, agency, wanted) for wanted in requests]
+    purposes = [purpose_for(catalogue, agency, wanted) for wanted in requests]
     for wanted, purpose in zip(requests, purposes, strict=True):
         if purpose.legal_basis != "consent":
             continue
@@ -71,7 +72,7 @@ def standing(
         items = checks.decide(catalogue, agency, purpose.id, data, answers, now).items
         allowed = tuple(one.category for one in items if one.decision == checks.ALLOWED)
         if allowed:
-            found.append(PersonalDataUse(purpose.id, allowed, wanted.duration_s))
+            found.append(PersonalDataUse(purpose.id, allowed, wanted.duration_s, one_time=wanted.one_time))
     return tuple(found)
 
 
@@ -88,14 +89,26 @@ def check_open(catalogue: Catalogue, question: Question) -> None:
         raise QuestionChanged("the purpose changed while it was asked")
 
 
-def _purpose_for(catalogue: Catalogue, agency: str, wanted: PersonalDataUse) -> Purpose:
+@dataclass(frozen=True, slots=True)
+class Rails:
+    """See consent.interface.Rails."""
+
+    catalogue: Catalogue
+
+    def check(self, agency: str, uses: Sequence[PersonalDataUse]) -> None:
+        for one in uses:
+            purpose_for(self.catalogue, agency, one)
+
+
+def purpose_for(catalogue: Catalogue, agency: str, wanted: PersonalDataUse) -> Purpose:
+    """The purpose of one request. UnknownPurpose, AboveGuardRail (it says what is allowed), OtherSource."""
     purpose = catalogue.purpose_of(agency, wanted.purpose)
     if purpose is None:
         raise UnknownPurpose("the purpose is not published for this agency")
     if wanted.data is not None and not set(wanted.data) <= set(purpose.data):
-        raise AboveGuardRail("more data is asked than the purpose allows")
+        raise AboveGuardRail(f"the purpose {purpose.id} allows no other data than {', '.join(purpose.data)}")
     if wanted.duration_s is not None and not 0 < wanted.duration_s <= purpose.max_duration_s:
-        raise AboveGuardRail("a longer time is asked than the purpose allows")
+        raise AboveGuardRail(f"the purpose {purpose.id} allows 1 to {purpose.max_duration_s // DAY_S} days")
     if wanted.source is not None:
         elsewhere = set(wanted.data or ()) - set(_from_source(catalogue, purpose, wanted.source))
         if elsewhere or not _from_source(catalogue, purpose, wanted.source):
@@ -129,7 +142,10 @@ def _question(
     items, already = [], []
     for one in decided.items:
         item = _item(catalogue, one.category)
-        if _is_open(one, just_answered=just_answered, anew=anew):
+        answer = answers.get(one.category)
+        # Who gave it for one time did not give it for longer.
+        shorter = answer is not None and answer.once and not wanted.one_time
+        if _is_open(one, just_answered=just_answered, anew=anew or shorter):
             items.append(item)
         elif one.decision == checks.ALLOWED:
             already.append(item)
@@ -150,6 +166,7 @@ def _question(
         purpose.retention_days,
         purpose.recipients,
         purpose.frequency,
+        wanted.one_time,
     )
 
 

@@ -28,7 +28,12 @@ SCHEMA = "ISO/IEC TS 27560:2023"
 LEAF = 43
 """Characters of a leaf's hash, which is the name of a use's receipt: its number would tell how much happens here."""
 USE_SCHEMA = "regie use of personal data 1"
-_STATES = {"given": "consent given", "refused": "consent refused", "withdrawn": "consent withdrawn"}
+_STATES = {
+    "given": "consent given",
+    "refused": "consent refused",
+    "withdrawn": "consent withdrawn",
+    "used": "consent used",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 from base import outbox
 from base.database import Connection
 from base.ids import identifier
-from consent.checks import GIVEN, REFUSED, WITHDRAWN
+from consent.checks import GIVEN, REFUSED, USED, WITHDRAWN
 from consent.interface import Question, Recorded
 from consent.ledger import append
 from consent.store import notices, records, uses
@@ -74,6 +74,7 @@ def answer(
             "notice_hash": notice_hash,
             "language": language,
         }
+        facts["once"] = question.one_time and state == GIVEN
         # The answer before it stops to count first: the database allows one that counts.
         ended = records.supersede(connection, citizen, question.agency, question.purpose, item.category, now)
         seq = _event(connection, consent_id, state, facts, channel="page", pseudonyms=pseudonyms, ended=ended)
@@ -99,13 +100,23 @@ def withdraw(
     After the commit no check or permit that begins may say yes: both read the row that this changes, and a permit
     under way on another connection holds it until its own commit.
     """
-    record = records.withdraw(connection, consent_id, citizen, now)
+    record = records.end(connection, consent_id, citizen, now, WITHDRAWN)
     if record is None:
         return None
     facts = _facts(record, now)
     seq = _event(connection, consent_id, WITHDRAWN, facts, channel=channel, pseudonyms=pseudonyms, ended=consent_id)
     under_way = tuple(one.id for one in uses.open_permits(connection, citizen, [consent_id], now))
     return Withdrawn((consent_id,), seq, under_way, (receipt_id(consent_id, seq),))
+
+
+def use(connection: Connection, *, consent_id: str, citizen: str, pseudonyms: Pseudonyms, now: datetime) -> None:
+    """What was given for one time ends with its first use, in the use's own commit.
+
+    Whoever issues holds the row: of twenty at once one finds it given.
+    """
+    record = records.end(connection, consent_id, citizen, now, USED)
+    assert record is not None
+    _event(connection, consent_id, USED, _facts(record, now), channel="use", pseudonyms=pseudonyms, ended=consent_id)
 
 
 def withdraw_agency(
@@ -173,6 +184,7 @@ def _facts(record: Record, now: datetime) -> dict[str, Any]:
         "category": record.category,
         "at": now,
         "expires_at": record.expires_at,
+        "once": record.once,
         "notice_hash": record.notice_hash,
         "language": record.language,
     }

@@ -19,7 +19,7 @@ from consent.catalogue import Catalogue
 from consent.checks import Decision
 from consent.errors import AgencySuspended
 from consent.history import Filter, Page
-from consent.interface import Exchanged, LoginEvent, PermitRefused, PersonalDataUse, Question, Recorded, Redeemed
+from consent.interface import Exchanged, LoginEvent, PermitRefused, PersonalDataUse, Question, Rails, Recorded, Redeemed
 from consent.ledger.ledger import Ledger
 from consent.permits import Asked, Outcome
 from consent.receipts import Receipt
@@ -88,6 +88,9 @@ class Registry:
                 c, self.snapshot(c), requests, citizen=citizen, agency=agency, answered=answered, anew=anew, now=now
             )
         )
+
+    async def rails(self) -> Rails:
+        return questions.Rails(await self.catalogue())
 
     async def answer(self, *, citizen: str, question: Question, answers: Mapping[str, bool], language: str) -> Recorded:
         sub = self._sub(citizen, question.agency)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from consent.interface import ConsentError, Rails
 from idp.clients import Client
 from idp.clients.rules import CIBA as CIBA_GRANT
 from idp.clients.rules import DEVICE as DEVICE_GRANT
@@ -39,6 +40,7 @@ class Asked:
     client: Client
     form: Form
     issuer: str
+    rails: Rails | None = None
 
 
 def _pushed(asked: Asked) -> None:
@@ -132,7 +134,13 @@ def _max_age(asked: Asked) -> None:
 
 
 def _details(asked: Asked) -> None:
-    rar.read(asked.form.get("authorization_details"))
+    details = rar.read(asked.form.get("authorization_details"))
+    if not details or asked.rails is None:
+        return
+    try:
+        asked.rails.check(asked.client.agency, rar.uses(details))
+    except ConsentError as error:
+        raise OAuthError("invalid_authorization_details", rar.told(error)) from error
 
 
 def _claims(asked: Asked) -> None:

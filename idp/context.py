@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -20,7 +20,7 @@ from base.limits import Slots
 from base.people import LoggedIn
 from base.render import Renderer
 from base.settings import Settings
-from consent.interface import Door
+from consent.interface import Door, Rails
 from idp import requests, sessions
 from idp.authenticators.passkey import RelyingParty
 from idp.clients import Client
@@ -56,6 +56,11 @@ class Context:
     @property
     def issuer(self) -> str:
         return self.settings.issuer
+
+    async def rails(self, form: Mapping[str, str]) -> Rails | None:
+        """What may be asked, for a request that may ask it in so many words; for others it costs nothing."""
+        asks = "authorization_details" in form or "request" in form
+        return await self.registry.rails() if asks else None
 
     async def write(self, unit: Callable[[Connection], T]) -> T:
         """As `database.write`, for units that authenticate a client or open its request: its keys may be elsewhere."""

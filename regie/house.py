@@ -91,7 +91,7 @@ class House:
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        told = dict.fromkeys(("consent.given", "consent.refused"), _told)
+        told = dict.fromkeys(("consent.given", "consent.refused", "consent.used"), _told)
         worker = self.consent.worker({**told, "consent.withdrawn": self._withdrawn})
         parts = (worker, self.provider.worker({notices.KIND: _told_of_login}), self.provider.cleaner())
         await self.consent.ledger.start()

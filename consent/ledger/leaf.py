@@ -21,7 +21,7 @@ NONCE_BYTES = 16
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "consent": (
-        "consent", "type", "agency", "purpose", "purpose_version", "category", "at", "expires_at", "notice_hash",
+        "consent", "type", "agency", "purpose", "purpose_version", "category", "at", "expires_at", "once", "notice_hash",
         "language", "channel",
     ),
     "use": (

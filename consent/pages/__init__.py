@@ -24,6 +24,7 @@ STATES = {
     "given": ("ok", N_("Active")),
     "refused": ("denied", N_("Refused by you")),
     "withdrawn": ("ended", N_("Withdrawn by you")),
+    "used": ("ended", N_("Used: it was for one time")),
     "expired": ("ended", N_("Expired")),
     "replaced": ("ended", N_("Replaced by a newer answer")),
 }
@@ -38,6 +39,7 @@ REASONS = {
     "refused": N_("You refused this"),
     "withdrawn": N_("You withdrew your permission"),
     "expired": N_("Your permission had expired"),
+    "used": N_("Your permission was for one time, and that was used"),
     "changed": N_("The purpose has changed since you gave permission"),
     "unknown_purpose": N_("The purpose is not in the register"),
     "not_in_purpose": N_("This data does not belong to the purpose"),

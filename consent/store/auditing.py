@@ -24,6 +24,8 @@ from consent.store.tables import (
 )
 
 PAGE = 2000
+ENDS = ("withdrawn", "used")
+"""Events that end a consent."""
 _KINDS = (("consent", consent_event), ("use", data_use), ("redemption", redemption), ("act", act))
 
 
@@ -77,7 +79,7 @@ def events_without_notice(connection: Connection) -> Iterator[int]:
 def answers_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:
     """By consent: what is wrong with the answer that is made from its events."""
     made, ended = consent_event.alias("made"), consent_event.alias("ended")
-    state = case((ended.c.seq.is_not(None), "withdrawn"), else_=made.c.type)
+    state = case((ended.c.seq.is_not(None), ended.c.type), else_=made.c.type)
     names = (
         "citizen",
         "agency",
@@ -86,16 +88,17 @@ def answers_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:
         "category",
         "at",
         "expires_at",
+        "once",
         "notice_hash",
         "language",
     )
-    both = made.outerjoin(ended, and_(ended.c.consent == made.c.consent, ended.c.type == "withdrawn")).join(
+    both = made.outerjoin(ended, and_(ended.c.consent == made.c.consent, ended.c.type.in_(ENDS))).join(
         consent, consent.c.id == made.c.consent, isouter=True
     )
     differs = [made.c[name].is_distinct_from(consent.c[name]) for name in (*names, "seq")]
     differs.append(consent.c.state.is_distinct_from(state))
     differs.append(and_(ended.c.seq.is_not(None), consent.c.ended_at.is_distinct_from(ended.c.at)))
-    lives = and_(made.c.type != "withdrawn", made.c.citizen != "")
+    lives = and_(made.c.type.not_in(ENDS), made.c.citizen != "")
     yield from _found(connection, made.c.consent, both, and_(lives, or_(*differs)), "is not what its events say")
     alone = consent.outerjoin(made, and_(made.c.seq == consent.c.seq, made.c.consent == consent.c.id))
     yield from _found(connection, consent.c.id, alone, made.c.seq.is_(None), "has no event")

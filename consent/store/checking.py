@@ -44,6 +44,7 @@ def _statement(size: int) -> Select[Any]:
         consent.c.state,
         consent.c.purpose_version,
         consent.c.expires_at,
+        consent.c.once,
     ).select_from(catalogue.outerjoin(subject, known).outerjoin(consent, counts))
 
 
@@ -57,9 +58,9 @@ def see(connection: Connection, agency: str, subs: Sequence[str]) -> Seen:
     values["p_agency"] = agency
     rows = connection.execute(_STATEMENTS[size], values).all()
     seen = Seen(rows[0][0], rows[0][1] or 0, {}) if rows else Seen(0, 0, {})
-    for _, _, sub, citizen, purpose, category, consent_id, state, version, expires_at in rows:
+    for _, _, sub, citizen, purpose, category, consent_id, state, version, expires_at, once in rows:
         if citizen is not None:
             seen.citizens[sub] = citizen
         if category is not None:
-            seen.answers.setdefault((sub, purpose), {})[category] = Answer(consent_id, state, version, expires_at)
+            seen.answers.setdefault((sub, purpose), {})[category] = Answer(consent_id, state, version, expires_at, once)
     return seen

@@ -21,7 +21,7 @@ _KEY = (
     consent.c.current,
 )
 _ANSWERS = select(
-    consent.c.category, consent.c.id, consent.c.state, consent.c.purpose_version, consent.c.expires_at
+    consent.c.category, consent.c.id, consent.c.state, consent.c.purpose_version, consent.c.expires_at, consent.c.once
 ).where(*_KEY)
 _ANSWERS_LOCKED = _ANSWERS.with_for_update()
 _REVISION = select(func.max(consent_event.c.seq))
@@ -42,6 +42,7 @@ class Record:
     current: bool
     at: datetime
     expires_at: datetime | None
+    once: bool
     ended_at: datetime | None
     notice_hash: str
     language: str
@@ -54,7 +55,7 @@ def answers(
     """The newest answers by category. `lock`: hold them until commit, so that a withdrawal waits or is seen."""
     statement = _ANSWERS_LOCKED if lock and connection.dialect.name != "sqlite" else _ANSWERS
     rows = connection.execute(statement, {"p_citizen": citizen, "p_agency": agency, "p_purpose": purpose})
-    return {row[0]: Answer(row[1], row[2], row[3], row[4]) for row in rows}
+    return {row[0]: Answer(row[1], row[2], row[3], row[4], row[5]) for row in rows}
 
 
 def revision(connection: Connection) -> int:
@@ -89,12 +90,12 @@ def add(connection: Connection, row: dict[str, Any]) -> None:
     connection.execute(insert(consent), row)
 
 
-def withdraw(connection: Connection, consent_id: str, citizen: str, now: datetime) -> Record | None:
-    """End one consent: one conditional update, so that of two withdrawals one is the first. None when it is no longer given."""
+def end(connection: Connection, consent_id: str, citizen: str, now: datetime, state: str) -> Record | None:
+    """End one consent: one conditional update, so that of two ends one is the first. None when it is no longer given."""
     row = connection.execute(
         update(consent)
         .where(consent.c.id == consent_id, consent.c.citizen == citizen, consent.c.state == "given", consent.c.current)
-        .values(state="withdrawn", ended_at=now)
+        .values(state=state, ended_at=now)
         .returning(*consent.c)
     ).first()
     return _record(row) if row is not None else None
@@ -163,6 +164,7 @@ def _record(row: Any) -> Record:
         row.current,
         row.at,
         row.expires_at,
+        row.once,
         row.ended_at,
         row.notice_hash,
         row.language,

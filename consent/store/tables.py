@@ -121,7 +121,7 @@ consent_event = Table(
     metadata,
     Column("seq", Sequence, primary_key=True, autoincrement=True),
     Column("consent", String(22), nullable=False, index=True),
-    Column("type", String(16), nullable=False),  # given, refused, withdrawn
+    Column("type", String(16), nullable=False),  # given, refused, withdrawn, used
     Column("citizen", CITIZEN, nullable=False, index=True),
     Column("agency", NAME, nullable=False),
     Column("purpose", NAME, nullable=False),
@@ -129,6 +129,7 @@ consent_event = Table(
     Column("category", NAME, nullable=False),
     Column("at", Instant, nullable=False),
     Column("expires_at", Instant),
+    Column("once", Boolean, nullable=False),
     Column("notice_hash", String(43), nullable=False),
     Column("language", String(8), nullable=False),
     Column("channel", String(16), nullable=False),
@@ -144,15 +145,16 @@ consent = Table(
     Column("purpose", NAME, nullable=False),
     Column("purpose_version", Integer, nullable=False),
     Column("category", NAME, nullable=False),
-    Column("state", String(16), nullable=False),  # given, refused, withdrawn
+    Column("state", String(16), nullable=False),  # given, refused, withdrawn, used
     Column("current", Boolean, nullable=False),
     Column("at", Instant, nullable=False),
     Column("expires_at", Instant),
+    Column("once", Boolean, nullable=False),
     Column("ended_at", Instant),
     Column("notice_hash", String(43), nullable=False),
     Column("language", String(8), nullable=False),
     Column("seq", BigInteger, nullable=False),
-    CheckConstraint("state IN ('given', 'refused', 'withdrawn')", name="ck_consent_state"),
+    CheckConstraint("state IN ('given', 'refused', 'withdrawn', 'used')", name="ck_consent_state"),
     CheckConstraint("state <> 'given' OR expires_at IS NOT NULL", name="ck_consent_expires"),
     # The database itself forbids two answers that count. Written as queries render it, so that SQLite finds by it too.
     Index(

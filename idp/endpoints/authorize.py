@@ -107,7 +107,7 @@ class Authorize:
                 form = await self._opened(client, sent, now)
             target = authorization.verify_target(client, form)
             assert client is not None
-            checks.run(checks.AUTHORIZE, Asked(client, form, context.issuer))
+            checks.run(checks.AUTHORIZE, Asked(client, form, context.issuer, await context.rails(sent)))
         except UnverifiedRequest:
             raise Problem(400) from None
         except OAuthError as error:

@@ -46,7 +46,7 @@ def routes(context: Context) -> list[Route]:
             client = authenticate(connection, answers.presented(request, form), issuer=issuer, token_url=None, now=now)
             try:
                 asked = ciba.opened(connection, client, form, issuer=issuer, now=now)
-                checks.run(checks.CIBA, Asked(client, asked, issuer))
+                checks.run(checks.CIBA, Asked(client, asked, issuer, rails))
                 return _Checked(client, asked, ciba.hinted(context.ring, client, asked, issuer=issuer, now=now), jkt)
             except MissingKey:
                 raise
@@ -56,6 +56,7 @@ def routes(context: Context) -> list[Route]:
 
         try:
             proof = answers.proof_of(request, context.nonces, now)
+            rails = await context.rails(form)
             done = await context.write(unit)
             if isinstance(done, OAuthError):
                 return answers.refused(done)

@@ -34,7 +34,7 @@ def routes(context: Context) -> list[Route]:
                 connection, answers.presented(request, form), issuer=context.issuer, token_url=None, now=now
             )
             try:
-                checks.run(checks.DEVICE, Asked(client, form, context.issuer))
+                checks.run(checks.DEVICE, Asked(client, form, context.issuer, rails))
             except OAuthError as error:
                 # Returned: the assertion that came with it stays used.
                 return error
@@ -42,6 +42,7 @@ def routes(context: Context) -> list[Route]:
 
         try:
             proof = answers.proof_of(request, context.nonces, now)
+            rails = await context.rails(form)
             done = await context.write(unit)
         except OAuthError as error:
             return answers.refused(error)

@@ -42,7 +42,7 @@ def routes(context: Context) -> list[Route]:
                 if asked.get("dpop_jkt", jkt) != jkt and jkt is not None:
                     raise OAuthError("invalid_dpop_proof", "dpop_jkt names another key.")
                 authorization.verify_target(client, asked)
-                checks.run(checks.PAR, Asked(client, asked, context.issuer))
+                checks.run(checks.PAR, Asked(client, asked, context.issuer, rails))
                 grant_management.named(connection, client.client_id, asked)
             except UnverifiedRequest:
                 return OAuthError("invalid_request", "The redirect_uri is not registered for this client.")
@@ -64,6 +64,7 @@ def routes(context: Context) -> list[Route]:
 
         try:
             proof = answers.proof_of(request, context.nonces, now)
+            rails = await context.rails(form)
             done = await context.write(unit)
         except OAuthError as error:
             return answers.refused(error)

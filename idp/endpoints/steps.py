@@ -8,7 +8,7 @@ from idp.authorization import Wanted
 from idp.clients import Client
 from idp.context import Context
 from idp.errors import OAuthError
-from idp.extensions import grant_management
+from idp.extensions import grant_management, rar
 from idp.requests import Pending
 from idp.sessions import Session
 from idp.tokens import read
@@ -61,7 +61,7 @@ async def open_question(context: Context, pending: Pending, client: Client, sess
         )
     except ConsentError as error:
         if wanted.details:
-            raise OAuthError("invalid_authorization_details", f"{error}.".capitalize()) from error
+            raise OAuthError("invalid_authorization_details", rar.told(error)) from error
         # Plain claims are best effort: without a purpose that covers them they are simply not released.
         return None
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from consent.interface import PersonalDataUse
+from consent.interface import ConsentError, PersonalDataUse
 from idp.errors import OAuthError
 
 TYPE = "personal_data_use"
@@ -18,7 +18,7 @@ _SLUG = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
 class Detail(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """`data`: without it, all of the purpose, or all of it that comes from `source`. `source`: the agency that has the data.
 
-    `duration_days`: shorter than the purpose's maximum, if given.
+    `duration_days`: shorter than the purpose's maximum, if given. `one_time`: the consent ends with its first use.
     """
 
     type: str
@@ -26,6 +26,7 @@ class Detail(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     data: Annotated[list[_SLUG], msgspec.Meta(min_length=1, max_length=30)] | None = None
     source: _SLUG | None = None
     duration_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
+    one_time: bool = False
 
 
 def read(text: str | None) -> list[dict[str, Any]]:
@@ -54,6 +55,11 @@ def narrowed(granted: list[dict[str, Any]], text: str | None) -> list[dict[str, 
     return asked
 
 
+def told(error: ConsentError) -> str:
+    """What the registry says of a request, as a sentence."""
+    return f"{error}.".capitalize()
+
+
 def uses(details: list[dict[str, Any]]) -> list[PersonalDataUse]:
     """What to ask the registry."""
     return [
@@ -62,6 +68,7 @@ def uses(details: list[dict[str, Any]]) -> list[PersonalDataUse]:
             tuple(one["data"]) if one.get("data") else None,
             one["duration_days"] * DAY_S if one.get("duration_days") else None,
             one.get("source"),
+            one.get("one_time", False),
         )
         for one in details
     ]

@@ -102,7 +102,11 @@ def _target(client: Client, form: Any) -> str:
 def _use(form: Any, target: str) -> tuple[list[dict[str, Any]], list[PersonalDataUse]]:
     """For what: one purpose of the client's agency, and data that the target is the source of."""
     details = rar.read(form.get("authorization_details"))
-    if len(details) != 1 or details[0].get("source", target) != target or "duration_days" in details[0]:
+    if (
+        len(details) != 1
+        or details[0].get("source", target) != target
+        or not {"duration_days", "one_time"}.isdisjoint(details[0])
+    ):
         raise OAuthError("invalid_authorization_details", "Send one personal_data_use whose source is the audience.")
     return details, [replace(use, source=target) for use in rar.uses(details)]
 

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_97e24163"
+revision = "0001_55eff0ba"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -82,12 +82,13 @@ def upgrade() -> None:
         sa.Column("current", sa.Boolean(), nullable=False),
         sa.Column("at", base.database.types.Instant(), nullable=False),
         sa.Column("expires_at", base.database.types.Instant(), nullable=True),
+        sa.Column("once", sa.Boolean(), nullable=False),
         sa.Column("ended_at", base.database.types.Instant(), nullable=True),
         sa.Column("notice_hash", sa.String(length=43), nullable=False),
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("state <> 'given' OR expires_at IS NOT NULL", name="ck_consent_expires"),
-        sa.CheckConstraint("state IN ('given', 'refused', 'withdrawn')", name="ck_consent_state"),
+        sa.CheckConstraint("state IN ('given', 'refused', 'withdrawn', 'used')", name="ck_consent_state"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
     )
     with op.batch_alter_table("consent", schema=None) as batch_op:
@@ -112,6 +113,7 @@ def upgrade() -> None:
         sa.Column("category", sa.String(length=64), nullable=False),
         sa.Column("at", base.database.types.Instant(), nullable=False),
         sa.Column("expires_at", base.database.types.Instant(), nullable=True),
+        sa.Column("once", sa.Boolean(), nullable=False),
         sa.Column("notice_hash", sa.String(length=43), nullable=False),
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("channel", sa.String(length=16), nullable=False),
