@@ -15,10 +15,10 @@ import msgspec
 
 from consent.interface import ConsentError, Rails
 from idp.clients import Client
-from idp.clients.rules import CIBA as CIBA_GRANT
-from idp.clients.rules import DEVICE as DEVICE_GRANT
 from idp.errors import OAuthError
 from idp.extensions import ciba, grant_management, pkce, rar, resource
+from idp.profiles import CIBA as CIBA_GRANT
+from idp.profiles import DEVICE as DEVICE_GRANT
 from idp.scopes import OWN_SCOPES, known
 
 Form = Mapping[str, str]

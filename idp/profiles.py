@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CODE, REFRESH, CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+CIBA = "urn:openid:params:grant-type:ciba"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+GRANT_TYPES = (CODE, REFRESH, CREDENTIALS, DEVICE, CIBA, EXCHANGE)
 ES256, PS256, RS256, EDDSA = "ES256", "PS256", "RS256", "EdDSA"
 ALGORITHMS_OF_SHA256 = frozenset({ES256, PS256, RS256})
 """What we sign for clients with: `at_hash` is half of this hash (OpenID Connect Core section 3.1.3.6)."""
@@ -18,7 +23,8 @@ MTLS = ("tls_client_auth", "self_signed_tls_client_auth")
 class Profile:
     """How strict we are with a client.
 
-    `binding_required`: no bearer tokens, ever: bound to a DPoP key or to a certificate. `signing`: what a client's
+    `grants`: what a client may register; of these `openid_grants` are told in OpenID's own document, the rest in OAuth's
+    alone. `binding_required`: no bearer tokens, ever: bound to a DPoP key or to a certificate. `signing`: what a client's
     assertions and requests may be signed with. `response_signing`: what we may sign for it with, of
     ALGORITHMS_OF_SHA256. `token_url_audience`: the token endpoint's exact URL is accepted as an assertion's audience, at
     the token endpoint alone. `credentials_by_software`: a client for client_credentials may be registered by software
@@ -28,6 +34,8 @@ class Profile:
     name: str
     par_required: bool
     binding_required: bool
+    grants: tuple[str, ...]
+    openid_grants: tuple[str, ...]
     auth_methods: frozenset[str]
     signing: frozenset[str]
     response_signing: frozenset[str]
@@ -49,6 +57,8 @@ PROFILES: dict[str, Profile] = {
             "fapi2",
             par_required=True,
             binding_required=True,
+            grants=GRANT_TYPES,
+            openid_grants=GRANT_TYPES,
             auth_methods=frozenset({"private_key_jwt", *MTLS}),
             signing=frozenset({ES256, PS256, EDDSA, "Ed25519"}),
             response_signing=frozenset({ES256, PS256}),
@@ -66,6 +76,8 @@ PROFILES: dict[str, Profile] = {
             "nlgov",
             par_required=False,
             binding_required=False,
+            grants=(CODE, REFRESH, CREDENTIALS),
+            openid_grants=(CODE,),
             auth_methods=frozenset({"private_key_jwt", "tls_client_auth"}),
             signing=frozenset({PS256, RS256, ES256}),
             response_signing=ALGORITHMS_OF_SHA256,
@@ -83,6 +95,8 @@ PROFILES: dict[str, Profile] = {
             "baseline",
             par_required=False,
             binding_required=False,
+            grants=GRANT_TYPES,
+            openid_grants=GRANT_TYPES,
             auth_methods=frozenset({"client_secret_basic", "client_secret_post", "private_key_jwt", PUBLIC}),
             signing=frozenset({ES256, PS256, RS256, EDDSA, "Ed25519"}),
             response_signing=ALGORITHMS_OF_SHA256,
@@ -100,6 +114,8 @@ PROFILES: dict[str, Profile] = {
             "certification",
             par_required=False,
             binding_required=False,
+            grants=GRANT_TYPES,
+            openid_grants=GRANT_TYPES,
             auth_methods=frozenset({"client_secret_basic", "client_secret_post", "private_key_jwt"}),
             signing=frozenset({ES256, PS256, RS256}),
             response_signing=ALGORITHMS_OF_SHA256,

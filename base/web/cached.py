@@ -5,7 +5,7 @@ They are answered before routing from header lists made once, with a strong ETag
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -17,6 +17,7 @@ class Cached:
     """A document: `source` is its bytes, or gives them (and gives the *same object* until they change).
 
     `max_age_s`: how long others may keep it, seconds. `immutable`: its address changes with its content.
+    `views`: other documents at this address, by their whole query.
     `public`: any site's script may read it (CORS `*`); for metadata, JWKS and openapi.json alone.
     """
 
@@ -26,10 +27,17 @@ class Cached:
     immutable: bool = False
     public: bool = True
     extra: RawHeaders = field(default_factory=list)
+    views: Mapping[bytes, Cached] | None = None
     _body: bytes | None = None
     _etag: bytes = b""
     _full: RawHeaders = field(default_factory=list)
     _unchanged: RawHeaders = field(default_factory=list)
+
+    def of(self, query: bytes) -> Cached | None:
+        """The view that a query asks for; None when it asks for one that is not here. Other queries change nothing."""
+        if self.views is None or not query.startswith(b"profile="):
+            return self
+        return self.views.get(query)
 
     def prepared(self, security: RawHeaders) -> tuple[bytes, bytes, RawHeaders, RawHeaders]:
         """Body, ETag, headers of a 200 and of a 304. Made anew only when the bytes are another object."""

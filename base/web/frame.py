@@ -119,7 +119,7 @@ class Frame:
             await self._refuse(scope, receive, send, Problem(400, "This host is not served here."))
             return
 
-        document = self.cached.get(scope["path"])
+        document = self._known(scope)
         if document is not None and scope["method"] in ("GET", "HEAD") and size <= MAX_HEADERS:
             await self._document(document, none_match, scope, send)
             return
@@ -130,6 +130,11 @@ class Frame:
             await self._refuse(scope, receive, send, problem)
             return
         await self._run(scope, receive, send)
+
+    def _known(self, scope: Scope) -> Cached | None:
+        """The document at this address, or the view of it that the query asks for."""
+        document = self.cached.get(scope["path"])
+        return document.of(scope["query_string"]) if document is not None and scope["query_string"] else document
 
     async def _document(self, document: Cached, none_match: bytes, scope: Scope, send: Send) -> None:
         """Bytes from memory. No request id here: nothing can go wrong, and the bytes are everybody's."""

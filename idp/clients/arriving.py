@@ -17,8 +17,7 @@ from base.database import Database
 from base.fetch import Fetch, Unreachable
 from idp.clients import fetched, registration
 from idp.clients.metadata import MEMBERS, TAGGED, InvalidMetadata, Metadata, read
-from idp.clients.rules import CREDENTIALS
-from idp.profiles import Profile
+from idp.profiles import CREDENTIALS, Profile
 from idp.store import clients
 from keys import jose
 from keys.algorithms import CLIENT_SIGNING

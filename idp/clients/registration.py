@@ -13,9 +13,8 @@ from base.ids import digest, identifier, secret
 from base.problems import Problem
 from idp.clients import Client
 from idp.clients.metadata import InvalidMetadata, Metadata, Sent, read
-from idp.clients.rules import CIBA, CODE
 from idp.clients.together import ENCRYPTED, check
-from idp.profiles import PROFILES, Profile
+from idp.profiles import CIBA, CODE, PROFILES, Profile
 from keys.algorithms import CONTENT_ENCRYPTION
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,62}\Z")

@@ -24,11 +24,6 @@ from keys.certificate_names import MEMBERS, prepared
 from keys.errors import InvalidCertificate, WeakKey
 from keys.jwks import check_set
 
-CODE, REFRESH, CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
-DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
-CIBA = "urn:openid:params:grant-type:ciba"
-EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-GRANT_TYPES = (CODE, REFRESH, CREDENTIALS, DEVICE, CIBA, EXCHANGE)
 MAX_LIST, MAX_NAME, MAX_TEXT, MAX_STATEMENT = 50, 100, 255, 16_384
 
 
@@ -158,7 +153,7 @@ _content: Rule = fixed(*CONTENT_ENCRYPTION)
 RULES: dict[str, Rule] = {
     "redirect_uris": _redirects,
     "token_endpoint_auth_method": one_of(lambda asked: asked.profile.auth_methods),
-    "grant_types": some_of(lambda _: GRANT_TYPES),
+    "grant_types": some_of(lambda asked: asked.profile.grants),
     "response_types": some_of(lambda _: ("code",)),
     "client_name": _name,
     "client_uri": _page,

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from base.i18n import LANGUAGES
 from idp.clients.metadata import InvalidMetadata, Metadata, Sent
-from idp.clients.rules import CIBA, CODE, DEVICE, REFRESH, RULES, Asked, text
-from idp.profiles import PUBLIC, Profile
+from idp.clients.rules import RULES, Asked, text
+from idp.profiles import CIBA, CODE, DEVICE, PUBLIC, REFRESH, Profile
 from keys.certificate_names import MEMBERS
 from keys.jwks import EncryptionKey, VerifyingKey, check_set, encryption_keys
 

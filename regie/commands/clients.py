@@ -11,7 +11,7 @@ from idp.clients import managing, registration, software
 from idp.clients.certificates import check_possible
 from idp.clients.managing import InvalidMetadata
 from idp.endpoints import register
-from idp.endpoints.discovery import document
+from idp.endpoints.discovery import OPENID, WELL_KNOWN, document, view
 from regie.commands.base import Progress, Refused
 from regie.house import House
 
@@ -124,15 +124,16 @@ def _check_agency(house: House, agency: str, purpose: str | None = None) -> None
 def _told(house: House, client: managing.Client) -> dict[str, Any]:
     """What the client's software needs: RFC 7591 section 3.2.1, and where our endpoints are.
 
-    `jwks_uri` is the client's own if it registered one; ours stands in the discovery document too.
+    `jwks_uri` is the client's own if it registered one; ours stands in the discovery document too. `openid_configuration`: that document, as far as it is true for its profile.
     """
     ours = {
         name: value
-        for name, value in document(house.settings).items()
+        for name, value in document(house.settings, OPENID, [client.profile]).items()
         if name in ("issuer", "jwks_uri", "mtls_endpoint_aliases") or name.endswith("_endpoint")
     }
     return {
         **ours,
+        "openid_configuration": f"{house.settings.issuer}{WELL_KNOWN}{OPENID}?{view(client.profile)}",
         "profile": client.profile.name,
         "agency": client.agency,
         **register.information(house.settings.issuer, client),

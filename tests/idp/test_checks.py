@@ -9,9 +9,9 @@ import pytest
 from idp import checks
 from idp.checks import AUTHORIZE, CHECKS, CIBA, DEVICE, PAR, Asked
 from idp.clients import Client
-from idp.clients.rules import CIBA as CIBA_GRANT
-from idp.clients.rules import DEVICE as DEVICE_GRANT
 from idp.errors import OAuthError
+from idp.profiles import CIBA as CIBA_GRANT
+from idp.profiles import DEVICE as DEVICE_GRANT
 from idp.profiles import PROFILES
 
 ISSUER = "https://regie.example"

@@ -25,8 +25,7 @@ from idp.authenticators.totp import code_at
 from idp.citizens import account, importing
 from idp.citizens.register import Person
 from idp.clients import Client
-from idp.clients.rules import DEVICE
-from idp.profiles import PROFILES
+from idp.profiles import DEVICE, PROFILES
 from idp.sessions import MOST, Place
 from idp.store import cleaning, clients, grants
 from idp.store.grants import Family, Pending

@@ -14,7 +14,9 @@ export class Party {
     const party = new Party();
     const issuer = new URL(given.issuer);
     party.key = given.key && (await signingKey(given.key));
-    party.server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, PLAIN));
+    // The view of its profile, whose `issuer` the library compares with the one that it expects.
+    const told = given.invitation ? oauth.discoveryRequest(issuer, PLAIN) : fetch(given.openid_configuration);
+    party.server = await oauth.processDiscoveryResponse(issuer, await told);
     party.client = given.invitation ? await register(party.server, given) : { client_id: given.client_id, ...given.metadata };
     party.client_id = party.client.client_id;
     party.auth = AUTH[given.auth]({ client_secret: given.client_secret ?? party.client.client_secret }, party.key);

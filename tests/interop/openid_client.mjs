@@ -18,7 +18,7 @@ export class Party {
     const issuer = new URL(given.issuer);
     party.config = given.invitation
       ? await oidc.dynamicClientRegistration(issuer, given.metadata, auth, { initialAccessToken: given.invitation, execute })
-      : await oidc.discovery(issuer, given.client_id, metadata, auth, { execute });
+      : await oidc.discovery(new URL(given.openid_configuration), given.client_id, metadata, auth, { execute });
     party.client_id = party.config.clientMetadata().client_id;
     party.bound = given.dpop ? { DPoP: oidc.getDPoPHandle(party.config, await oidc.randomDPoPKeyPair("ES256")) } : {};
     party.given = given;

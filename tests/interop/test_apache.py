@@ -45,7 +45,7 @@ ErrorLog {directory}/error.log
 User www-data
 Group www-data
 DocumentRoot {directory}/pages
-OIDCProviderMetadataURL {issuer}/.well-known/openid-configuration
+OIDCProviderMetadataURL "{openid_configuration}"
 OIDCSSLValidateServer Off
 OIDCClientID {client_id}
 {authentication}
@@ -129,7 +129,7 @@ def start(bare: Server) -> Iterator[Callable[..., Site]]:
         config = CONFIG.format(
             directory=directory,
             port=port,
-            issuer=bare.issuer,
+            openid_configuration=done["openid_configuration"],
             client_id=done["client_id"],
             authentication=f"{credential}\nOIDCProviderTokenEndpointAuth {auth}",
             passphrase=os.urandom(16).hex(),

@@ -21,6 +21,7 @@ from jwcrypto import jwt as jwcrypto_jwt
 from base.settings import Settings
 from consent import permits, receipts
 from idp.endpoints import discovery
+from idp.profiles import PROFILES
 from idp.tokens import mint, responses
 from keys import jose
 from keys.ring import Ring
@@ -102,7 +103,7 @@ class TestWithoutAnAudienceOrAnEnd:
 
     def test_signed_metadata(self, ring: Ring) -> None:
         """RFC 8414 section 2.1."""
-        plain = discovery.document(Settings(development=True))
+        plain = discovery.document(Settings(development=True), discovery.OPENID, PROFILES.values())
 
         told = json.loads(discovery.SignedMetadata(ring, plain)())
 

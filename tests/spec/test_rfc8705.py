@@ -379,6 +379,12 @@ class TestSection5:  # Metadata
         for endpoint in ("token", "introspection", "revocation"):
             assert {MTLS, SELF_SIGNED} <= set(metadata[f"{endpoint}_endpoint_auth_methods_supported"])
 
+    def test_the_dutch_profile_has_an_authoritys_alone(self, mutual: Mutual) -> None:
+        """NL GOV OpenID Connect section 5.4.2."""
+        told = httpx2.get(f"{mutual.server.issuer}/.well-known/openid-configuration?profile=nlgov").json()
+
+        assert told["token_endpoint_auth_methods_supported"] == ["private_key_jwt", MTLS]
+
     def test_a_client_is_told_the_aliases_when_it_registers(self, mutual: Mutual, metadata: dict[str, Any]) -> None:
         done = mutual.add("baseline", **OWN)
 

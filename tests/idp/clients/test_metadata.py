@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agency.jose import Key
 from idp.clients.metadata import MEMBERS, InvalidMetadata
 from idp.clients.registration import register
-from idp.clients.rules import CIBA, DEVICE, EXCHANGE, RULES
-from idp.profiles import ALGORITHMS_OF_SHA256, PROFILES
+from idp.clients.rules import RULES
+from idp.profiles import ALGORITHMS_OF_SHA256, CIBA, DEVICE, EXCHANGE, PROFILES
 from keys.algorithms import CLIENT_SIGNING
 from keys.jwks import public_jwk
 
