@@ -6,6 +6,7 @@ agency asks for permits meanwhile. What a client was told is written down; after
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -22,9 +23,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.engine import make_url
 
+from agency import receipt
 from base.settings import Settings
 from bench.world import USES, Agency, Citizen, fill
 from consent.ledger import merkle, tiles
+from consent.ledger.checkpoint import open_checkpoint
 from consent.store.tables import (
     act,
     consent,
@@ -35,12 +38,15 @@ from consent.store.tables import (
     pending_leaf,
     permit,
 )
-from keys.digest import b64encode
+from keys.digest import b64decode, b64encode
+from keys.notes import Verifier
 from regie.demo.run import free
 from tests.fixtures.server import Server
 
 WALKERS = 4
-ROUNDS = {"sqlite": 100, "postgresql": 20}
+LONG = int(os.environ.get("REGIE_TEST_KILLS", "0"))
+"""So many kills of each kind of database, each with its proofs; nothing said: fewer, and proofs after the last."""
+ROUNDS = {"sqlite": LONG or 100, "postgresql": LONG or 20}
 _ITEM = re.compile(r'href="/my/consents/([A-Za-z0-9_-]{22})/withdraw"')
 _SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"}
 """The server goes on sequencing while we look: one moment is looked at."""
@@ -66,6 +72,7 @@ class Walker:
     given_told: int = 0
     withdrawal_sent: set[str] = field(default_factory=set)
     withdrawal_told: set[str] = field(default_factory=set)
+    proven: set[str] = field(default_factory=set)
 
     def walk(self) -> None:
         """Consent to both, then withdraw both; until the server is gone."""
@@ -87,10 +94,11 @@ class Walker:
 
 @dataclass
 class Service:
-    """An agency that asks for permits. `permits`: those it holds."""
+    """An agency that asks for permits. `permits`: those it holds. `leaves`: where the ledger promised them a place."""
 
     agency: Agency
     permits: set[str] = field(default_factory=set)
+    leaves: list[tuple[str, int]] = field(default_factory=list)
 
     def ask(self, http: httpx2.Client, sub: str) -> httpx2.Response:
         headers, body = self.agency.form("/oauth2/token", grant_type="client_credentials")
@@ -100,6 +108,8 @@ class Service:
         answer = http.post(f"{self.agency.issuer}/consent/v1/permits", json=asked, headers=bearer)
         if answer.status_code == 201:
             self.permits.add(answer.json()["permitId"])
+            promised = json.loads(base64.urlsafe_b64decode(answer.json()["permit"].split(".")[1] + "=="))["ledger"]
+            self.leaves.append((promised["leaf_hash"], promised["seq"]))
         else:
             assert answer.status_code == 403, answer.text
         return answer
@@ -154,7 +164,8 @@ def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
     chance = random.Random(seed)
 
     rounds = ROUNDS["sqlite" if house.settings.is_sqlite else "postgresql"]
-    for _ in range(rounds):
+    proofs = 0
+    for number in range(1, rounds + 1):
         killed, failures = threading.Event(), []
         works = [one.walk for one in walkers] + [lambda: service.work([one.sub for one in walkers])]
         threads = [threading.Thread(target=_until_killed, args=(work, killed, failures)) for work in works]
@@ -168,12 +179,53 @@ def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
         assert failures == []
         house.server.start()
         _check(house, walkers, service)
+        if LONG or number == rounds:
+            proofs += _prove(house, walkers, service)
+    for walker in walkers:
+        walker.citizen.http.close()
+    assert proofs
+    print(f"{rounds} kills, {proofs} proofs")
 
     # It was under load: of each kind something was acknowledged, and one for each kill at least.
     told = [sum(one.given_told for one in walkers), sum(len(one.withdrawal_told) for one in walkers)]
     told.append(len(service.permits))
     assert all(told)
     assert sum(told) > rounds, told
+
+
+def _prove(house: House, walkers: list[Walker], service: Service) -> int:
+    """Each receipt of what was acknowledged verifies, and each permit's promise was kept: how many."""
+    issuer = house.server.issuer
+    with httpx2.Client(timeout=20) as http:
+        keys = http.get(f"{issuer}/ledger/key").text.split()
+        verifiers = [Verifier.parse(one) for one in keys]
+        count = 0
+        for walker in walkers:
+            for item in walker.withdrawal_told - walker.proven:
+                file = walker.citizen.http.get(f"{issuer}/my/receipts/{item}").raise_for_status().content
+                assert receipt.verify(file, keys).entry["type"] == "withdrawn"
+                walker.proven.add(item)
+                count += 1
+        while service.leaves:
+            leaf, seq = service.leaves.pop()
+            told = _included(http, f"{issuer}/ledger/proofs/inclusion?leaf_hash={leaf}&seq={seq}")
+            checkpoint, _ = open_checkpoint(
+                told["checkpoint"], verifiers, origin=f"localhost:{house.server.port}/ledger"
+            )
+            path = [base64.b64decode(one) for one in told["inclusion_path"]]
+            merkle.verify_inclusion(b64decode(leaf), told["log_index"], checkpoint.size, path, checkpoint.root)
+            count += 1
+    return count
+
+
+def _included(http: httpx2.Client, url: str) -> Any:
+    """What was committed just before the kill is in the next checkpoint."""
+    for _ in range(40):
+        answer = http.get(url)
+        if answer.status_code == 200:
+            return answer.json()
+        time.sleep(0.1)
+    return answer.raise_for_status()
 
 
 def _check(house: House, walkers: list[Walker], service: Service) -> None:
