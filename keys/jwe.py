@@ -22,6 +22,7 @@ from joserfc.jwa import (
     JWEKeyEncryption,
 )
 from joserfc.jwk import ECKey, RSAKey
+from joserfc.registry import HeaderParameter
 
 from keys.algorithms import CONTENT_ENCRYPTION, ENCRYPTION
 from keys.errors import InvalidToken, WeakKey
@@ -51,15 +52,21 @@ def is_encrypted(unverified_token: str) -> bool:
     return unverified_token.count(".") == 4
 
 
-def encrypt(jwt: str, key: EncryptionKey, *, alg: str, enc: str = "A256GCM", typ: str | None = None) -> str:
-    """A nested JWT: the signed `jwt`, encrypted to a client's key that passed `keys.jwks.encryption_keys`."""
+def encrypt(
+    jwt: str, key: EncryptionKey, *, alg: str, enc: str = "A256GCM", typ: str | None = None, iss: str | None = None
+) -> str:
+    """A nested JWT: the signed `jwt`, encrypted to a client's key that passed `keys.jwks.encryption_keys`.
+
+    `iss`: repeated in the header for whoever must know it before opening (RFC 7519 section 5.3).
+    """
     if alg not in key.algorithms or enc not in CONTENT_ENCRYPTION:
         raise WeakKey("the key does not fit the algorithm")
     if key.native is None:
         members = {name: value for name, value in key.jwk.items() if name not in ("alg", "use", "kid", "key_ops")}
         key.native = _NATIVE[key.jwk["kty"]].import_key(members)
     header = {"alg": alg, "enc": enc, "cty": "JWT", **({"kid": key.kid} if key.kid else {})}
-    return jwe.encrypt_compact({**header, **({"typ": typ} if typ else {})}, jwt, key.native, registry=_CLOSED)
+    told = {name: value for name, value in (("typ", typ), ("iss", iss)) if value}
+    return jwe.encrypt_compact({**header, **told}, jwt, key.native, registry=_CLOSED)
 
 
 def decrypt(
@@ -154,7 +161,9 @@ class _BlindWrapping(AESAlgKeyWrapping):
             return instead
 
 
-_CLOSED = jwe.JWERegistry(algorithms=[*ENCRYPTION, *CONTENT_ENCRYPTION])
+_CLOSED = jwe.JWERegistry(
+    algorithms=[*ENCRYPTION, *CONTENT_ENCRYPTION], header_registry={"iss": HeaderParameter("Issuer", "str")}
+)
 """The library's registry with our table in it and nothing else."""
 _CLOSED.algorithms = {
     "alg": {

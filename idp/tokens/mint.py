@@ -25,7 +25,7 @@ from keys import jose
 from keys.digest import b64encode
 from keys.ring import Ring
 
-AT_TYP, LOGOUT_TYP = "at+jwt", "logout+jwt"
+AT_TYP = "at+jwt"
 LOGOUT_S = 120
 """Life of a logout token: two minutes at most (OpenID Connect Back-Channel Logout section 2.4)."""
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -153,7 +153,8 @@ class Minter:
     def logout_token(self, client: Client, *, sub: str, sid: str, now: datetime) -> str:
         """That a session has ended (Back-Channel Logout section 2.4). By its `typ` and without `nonce` no ID token.
 
-        Each is a token of its own, with its own `jti`: one for a second try is no repetition.
+        Each is a token of its own, with its own `jti`: one for a second try is no repetition. Signed, and encrypted where
+        ID tokens are (section 2.6). NoKey.
         """
         iat = int(now.timestamp())
         claims = {
@@ -166,7 +167,7 @@ class Minter:
             "jti": identifier(),
             "events": {LOGOUT_EVENT: {}},
         }
-        return jose.sign(claims, self.ring.active(responses.signing_alg(client, responses.ID_TOKEN)), typ=LOGOUT_TYP)
+        return responses.write(self.ring, client, responses.LOGOUT, claims)
 
     def refresh_token(
         self,

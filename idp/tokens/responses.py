@@ -37,6 +37,8 @@ class Kind:
 
 ID_TOKEN = Kind("id_token", "JWT")
 """OpenID Connect Core section 2."""
+LOGOUT = Kind("id_token", "logout+jwt")
+"""OpenID Connect Back-Channel Logout section 2.4: in all but its type as the client's ID tokens."""
 USERINFO = Kind("userinfo", "userinfo+jwt")
 """OpenID Connect Core section 5.3.2."""
 AUTHORIZATION = Kind("authorization", "authorization-response+jwt")
@@ -80,4 +82,5 @@ def write(ring: Ring, client: Client, kind: Kind, claims: Mapping[str, object]) 
     if key is None:
         return signed
     enc = client.metadata.get(f"{kind.name}_encrypted_response_enc") or ENC
-    return jwe.encrypt(signed, key, alg=client.metadata[kind.encryption], enc=enc)
+    iss = str(claims["iss"]) if kind is LOGOUT else None
+    return jwe.encrypt(signed, key, alg=client.metadata[kind.encryption], enc=enc, iss=iss)

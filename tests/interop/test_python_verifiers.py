@@ -27,8 +27,8 @@ from keys import jose
 from keys.ring import Ring
 
 HERE = Path(__file__).resolve().parent.parent.parent
-RESPONSES = tuple(kind.typ for kind in responses.KINDS)
-TYPES = (mint.AT_TYP, mint.LOGOUT_TYP, *RESPONSES, discovery.METADATA_TYP, permits.TYP, receipts.TYP)
+RESPONSES = tuple(kind.typ for kind in (*responses.KINDS, responses.LOGOUT))
+TYPES = (mint.AT_TYP, *RESPONSES, discovery.METADATA_TYP, permits.TYP, receipts.TYP)
 """Every kind of token that we sign."""
 OPTIONS = {"require_aud": True, "require_exp": True, "require_iss": True}
 

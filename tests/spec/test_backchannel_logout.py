@@ -10,6 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from tests.fixtures.counterparty import Receiver, registered
 from tests.fixtures.visitors import Ear, Visitor, citizen, claims, header
 
 if TYPE_CHECKING:
@@ -111,6 +112,25 @@ class TestSection2_4:
         page = visitor.visit("/oauth2/logout", id_token_hint=token, post_logout_redirect_uri=AFTER)
         assert page.status_code == 200
         assert visitor.is_logged_in(client)
+
+
+class TestSection2_6:
+    """An agency that receives ID tokens encrypted receives these so too: it would reject any other."""
+
+    @pytest.mark.parametrize("alg", ["RSA-OAEP", "ECDH-ES+A256KW"])
+    def test_it_is_encrypted_as_id_tokens_are(self, server: Server, visitor: Visitor, clean: Ear, alg: str) -> None:
+        """And says in its header whose it is (section 2.4)."""
+        receiver = Receiver.of(alg)
+        members = {"id_token_encrypted_response_alg": alg, "backchannel_logout_uri": clean.url}
+        client = registered(server, keys=[receiver.public()], **members)
+        visitor.tokens(client)
+        visitor.send("/my", "/logout")
+
+        (token,) = clean.wait(1)
+
+        assert header(token)["iss"] == server.issuer
+        told = verified(server, receiver.opened(token))
+        assert (told["aud"], told["events"]) == (client.client_id, {EVENT: {}})
 
 
 class TestSection2_5:
