@@ -29,6 +29,19 @@ class LoggedIn:
     """Questions of agencies that wait for this person's answer."""
 
 
+class Callbacks(Protocol):
+    async def is_callback(self, client_id: str, uri: str) -> bool:
+        """Whether this client is live and has registered exactly this redirect address."""
+        ...
+
+
+class NoCallbacks:
+    """A registry without a provider beside it sends no browser anywhere."""
+
+    async def is_callback(self, client_id: str, uri: str) -> bool:  # noqa: ARG002 - the protocol's
+        return False
+
+
 class CitizenSessions(Protocol):
     async def current(self, request: Request) -> LoggedIn | None:
         """The person whose session cookie this request carries, or None; never raises for a bad cookie."""

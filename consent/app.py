@@ -9,15 +9,16 @@ from starlette.routing import BaseRoute
 from base.clock import Clock
 from base.database import Database
 from base.outbox import Handler, Worker
-from base.people import CitizenSessions
+from base.people import Callbacks, CitizenSessions, NoCallbacks
 from base.problems import API_VERSION
 from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent import pages
-from consent.api import catalogue, checks, ledger, openapi, permits
+from consent.api import catalogue, checks, ledger, openapi, permits, requests
 from consent.callers import Callers
-from consent.pages import checking
+from consent.lodging import Lodging
+from consent.pages import checking, lodged
 from consent.registry import Registry
 from keys.ring import Ring
 
@@ -30,23 +31,33 @@ class Consent:
         self.ring = ring
         self.registry = Registry(database, ring, settings, clock)
         self.ledger = self.registry.ledger
+        self.lodging = Lodging(self.registry)
         self.callers = Callers(ring, database, settings, clock)
 
-    def routes(self, renderer: Renderer, citizens: CitizenSessions) -> list[BaseRoute]:
-        """The API, the log and the citizen's pages. `citizens`: who is logged in, as the provider knows."""
+    def routes(self, renderer: Renderer, citizens: CitizenSessions, callbacks: Callbacks) -> list[BaseRoute]:
+        """The API, the log and the citizen's pages. `citizens`, `callbacks`: what the provider knows."""
         own = (pages, checking)
         return [
-            *self.api(),
+            *self.api(callbacks),
             *self.log(),
             *(one for page in own for one in page.routes(self.registry, renderer, citizens)),
+            *lodged.routes(self.lodging, renderer, citizens),
         ]
 
-    def api(self) -> list[BaseRoute]:
+    def api(self, callbacks: Callbacks | None = None) -> list[BaseRoute]:
         """/consent/v1, as its OpenAPI document has it; hottest first, since routes are tried in order."""
         return [
             *checks.routes(self.registry, self.callers),
             *permits.routes(self.registry, self.callers, self.ring.sealer),
             *catalogue.routes(self.registry),
+            *requests.routes(
+                self.registry,
+                self.lodging,
+                self.callers,
+                callbacks or NoCallbacks(),
+                self.ring.sealer,
+                self.settings.issuer,
+            ),
         ]
 
     def log(self) -> list[BaseRoute]:
@@ -59,5 +70,5 @@ class Consent:
         return {"/consent/v1/openapi.json": api, **ledger.documents(self.ledger)}
 
     def worker(self, handlers: Mapping[str, Handler]) -> Worker:
-        """Delivers the registry's events; `handlers` by kind: consent.given, refused, withdrawn, used."""
+        """Delivers the registry's events; `handlers` by kind: consent.given, refused, withdrawn, used; request.answered, closed."""
         return Worker(self.database, handlers, self.clock)

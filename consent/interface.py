@@ -198,6 +198,17 @@ class Exchanged:
     data: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that an agency lodged, for the list of what a citizen is asked. `path`: where he answers it."""
+
+    path: str
+    agency_name: Texts
+    titles: tuple[Texts, ...]
+    lodged_at: datetime
+    expires_at: datetime
+
+
 class Rails(Protocol):
     def check(self, agency: str, uses: Sequence[PersonalDataUse]) -> None:
         """UnknownPurpose, AboveGuardRail or OtherSource for a request that no citizen will be asked."""
@@ -224,6 +235,10 @@ class Door(Protocol):
 
         ValueError when an item has no answer. QuestionChanged when this is no longer what the catalogue would ask.
         """
+        ...
+
+    async def asked(self, citizen: str) -> list[Waiting]:
+        """What agencies lodged and this citizen has not answered, newest first."""
         ...
 
     async def standing(

@@ -14,28 +14,36 @@ from base.clock import Clock
 from base.database import Connection, Database
 from base.database.together import Together
 from base.settings import Settings
-from consent import checks, exchanging, frequency, history, permits, questions, receipts, records
+from consent import checks, exchanging, frequency, history, permits, questions, receipts, records, releasing
 from consent.catalogue import Catalogue
 from consent.checks import Decision
 from consent.errors import AgencySuspended
 from consent.history import Filter, Page
-from consent.interface import Exchanged, LoginEvent, PermitRefused, PersonalDataUse, Question, Rails, Recorded, Redeemed
+from consent.interface import (
+    Exchanged,
+    LoginEvent,
+    PermitRefused,
+    PersonalDataUse,
+    Question,
+    Rails,
+    Recorded,
+    Redeemed,
+    Waiting,
+)
 from consent.ledger.ledger import Ledger
 from consent.permits import Asked, Outcome
 from consent.receipts import Receipt
 from consent.records import Withdrawn
+from consent.releasing import BUILT_IN_SOURCE
 from consent.store import catalogue as catalogue_store
-from consent.store import checking, notices, subjects, uses
+from consent.store import checking, lodged, notices, subjects, uses
 from consent.store import records as record_store
 from consent.store.records import Record
-from consent.store.subjects import Known
 from consent.store.uses import Use
 from keys.ring import Ring
 
 __all__ = ["BUILT_IN_SOURCE", "Checked", "Filter", "Page", "Permitted", "Record", "Registry", "Use", "Withdrawn"]
 
-BUILT_IN_SOURCE = "population-register"
-"""The source that the provider itself is: what it holds of citizens."""
 LIST_LIMIT = 500
 _EVERYTHING = Filter()
 
@@ -93,25 +101,29 @@ class Registry:
         return questions.Rails(await self.catalogue())
 
     async def answer(self, *, citizen: str, question: Question, answers: Mapping[str, bool], language: str) -> Recorded:
+        return await self.database.write(lambda c: self.answer_unit(c, citizen, question, answers, language))
+
+    def answer_unit(
+        self, connection: Connection, citizen: str, question: Question, answers: Mapping[str, bool], language: str
+    ) -> Recorded:
         sub = self._sub(citizen, question.agency)
+        questions.check_open(self.snapshot(connection), question)
+        subjects.meet(connection, question.agency, sub, citizen)
+        # A form that is sent twice: the second waits here, and then replaces the first.
+        subjects.hold(connection, question.agency, sub)
+        return records.answer(
+            connection,
+            citizen=citizen,
+            question=question,
+            answers=answers,
+            language=language,
+            pseudonyms=self._ring.pseudonyms,
+            now=self.clock.now(),
+        )
 
-        def unit(connection: Connection) -> Recorded:
-            questions.check_open(self.snapshot(connection), question)
-            subjects.meet(connection, question.agency, sub, citizen)
-            # A form that is sent twice: the second waits here, and then replaces the first.
-            subjects.hold(connection, question.agency, sub)
-            now = self.clock.now()
-            return records.answer(
-                connection,
-                citizen=citizen,
-                question=question,
-                answers=answers,
-                language=language,
-                pseudonyms=self._ring.pseudonyms,
-                now=now,
-            )
-
-        return await self.database.write(unit)
+    async def asked(self, citizen: str) -> list[Waiting]:
+        now = self.clock.now()
+        return await self.database.read(lambda c: lodged.waiting(c, self.snapshot(c), citizen, now))
 
     async def standing(
         self, *, citizen: str, agency: str, requests: Sequence[PersonalDataUse]
@@ -160,46 +172,23 @@ class Registry:
         if not categories:
             return frozenset()
         wanted = sorted(categories)
-        return await self.database.write(lambda c: self._release(c, citizen, agency, purpose or "", wanted, login))
-
-    def _release(
-        self,
-        connection: Connection,
-        citizen: str,
-        agency: str,
-        purpose: str,
-        wanted: list[str],
-        login: LoginEvent | None,
-    ) -> frozenset[str]:
-        now, catalogue = self.clock.now(), self.snapshot(connection)
-        checks.check_login(catalogue.purpose_of(agency, purpose), login, now)
-        sub = self._sub(citizen, agency)
-        alone = catalogue.is_counted(agency, purpose)
-        known = Known(citizen, subjects.find_and_share(connection, agency, sub, alone=alone).seed)
-        answers = record_store.answers(connection, citizen, agency, purpose)
-        items = checks.decide(catalogue, agency, purpose, wanted, answers, now).items
-        released: frozenset[str] = frozenset()
-        # What may be used and what may not are two lines of the history: each true by itself.
-        for decision in (checks.ALLOWED, checks.DENIED):
-            data = tuple(item.category for item in items if item.decision == decision)
-            if not data:
-                continue
-            asked = Asked(agency, purpose, data, BUILT_IN_SOURCE)
-            outcome = permits.issue(
-                connection,
-                catalogue,
+        now, sub = self.clock.now(), self._sub(citizen, agency)
+        return await self.database.write(
+            lambda c: releasing.release(
+                c,
+                self.snapshot(c),
                 self._ring.pseudonyms,
-                asked,
-                known=known,
+                wanted,
+                citizen=citizen,
+                agency=agency,
+                purpose=purpose or "",
                 sub=sub,
+                login=login,
                 now=now,
                 life_s=self._permit_s,
-                closed=not self.ledger.fence.is_open(connection),
-                redeemed=True,
+                closed=not self.ledger.fence.is_open(c),
             )
-            if outcome.decision.allowed:
-                released |= frozenset(data)
-        return released
+        )
 
     async def exchange(self, *, citizen: str, agency: str, use: PersonalDataUse, target: str) -> Exchanged:
         now, sub = self.clock.now(), self._sub(citizen, agency)

@@ -21,7 +21,7 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent.interface import Door
-from idp import decoupled, logouts, pages, pings, revoking
+from idp import decoupled, logouts, pages, pings, requests, revoking
 from idp.authenticators.passkey import RelyingParty
 from idp.clients.fetched import Fetched
 from idp.context import Context
@@ -113,6 +113,7 @@ class Provider:
             return None
         handle, now = self.context.ring.pseudonyms.handle(session.citizen_id), self.context.now()
         asked = await self.context.database.read(lambda c: decoupled.waiting_for(c, handle, now))
+        lodged = await self.context.registry.asked(handle)
         return LoggedIn(
             handle,
             session.digest,
@@ -120,8 +121,13 @@ class Provider:
             session.acr,
             session.auth_time,
             notices=session.notices,
-            asked=len(asked),
+            asked=len(asked) + len(lodged),
         )
+
+    async def is_callback(self, client_id: str, uri: str) -> bool:
+        """See base.people.Callbacks."""
+        client = await self.context.database.read(lambda c: requests.find_client(c, client_id))
+        return client is not None and uri in client.redirect_uris
 
     async def consent_withdrawn(self, event: dict[str, Any]) -> None:
         """The registry tells that a consent has ended (its outbox, at least once): tokens that rest on it end too."""

@@ -77,7 +77,7 @@ class House:
         app.router.routes.clear()
         # Hot endpoints are Starlette routes: FastAPI's own cost three times as much.
         app.router.routes.extend(self.provider.routes())
-        app.router.routes.extend(self.consent.routes(self.renderer, self.provider))
+        app.router.routes.extend(self.consent.routes(self.renderer, self.provider, self.provider))
         app.router.routes.extend([Route("/health/live", self._live), Route("/health/ready", self._ready)])
         documents = {**self.provider.documents(), **self.consent.documents()}
         self._frame = frame(app, self.settings, cached=documents, renderer=self.renderer, clock=self.clock)
@@ -91,7 +91,9 @@ class House:
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        told = dict.fromkeys(("consent.given", "consent.refused", "consent.used"), _told)
+        told = dict.fromkeys(
+            ("consent.given", "consent.refused", "consent.used", "request.answered", "request.closed"), _told
+        )
         worker = self.consent.worker({**told, "consent.withdrawn": self._withdrawn})
         parts = (worker, self.provider.worker({notices.KIND: _told_of_login}), self.provider.cleaner())
         await self.consent.ledger.start()

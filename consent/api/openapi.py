@@ -7,25 +7,33 @@ from typing import Any
 import msgspec
 
 from base.problems import API_VERSION
-from consent.api import shapes
+from consent.api import requests, shapes
 from consent.idempotent import KEY
 
 _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("post", "/checks", "check", "May this data of this citizen be used for this purpose now?", shapes.CheckRequest, {200: shapes.CheckAnswer}),
     ("post", "/permits", "permit", "Ask a permit for one use, within 30 seconds.", shapes.PermitRequest, {201: shapes.PermitAnswer}),
     ("post", "/permits/redemptions", "redeem", "Take a permit as its source, once.", shapes.RedemptionRequest, {200: shapes.RedemptionAnswer}),
+    ("post", "/requests", "lodge", "Ask a citizen whom you know, for when he has time.", requests.LodgeRequest, {201: requests.LodgedAnswer}),
+    ("get", "/requests/{request}", "request", "What became of a request.", None, {200: requests.RequestState}),
     ("get", "/agencies", "agencies", "The agencies that take part.", None, {200: shapes.AgencyList}),
     ("get", "/purposes", "purposes", "The purposes that are published, and those that ended.", None, {200: shapes.PurposeList}),
     ("get", "/purposes/{purpose}", "purpose", "One purpose that is published, or was.", None, {200: shapes.PurposeAnswer}),
 )  # fmt: skip
-_SCOPES = {"check": "consent:check", "permit": "consent:permit", "redeem": "consent:redeem"}
+_SCOPES = {
+    "check": "consent:check",
+    "permit": "consent:permit",
+    "redeem": "consent:redeem",
+    "lodge": requests.SCOPE,
+    "request": requests.SCOPE,
+}
 _SENTENCES = {
     400: "The request is not valid.",
     401: "A valid access token is needed.",
     403: "Not allowed, or denied by the registry (`reason`).",
     404: "There is none of this name.",
     406: "This API answers in application/json.",
-    409: "The permit was redeemed before.",
+    409: "It was done before, or too much waits already.",
     413: "The body is too large.",
     415: "The body must be JSON.",
     422: "The Idempotency-Key was used for another request.",
@@ -85,16 +93,22 @@ def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any])
         name = body.__name__
         schema: dict[str, Any] = {"$ref": f"#/components/schemas/{name}"}
         result["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        refusals.append(415)
+    if operation in _SCOPES:
         result["security"] = [{"oauth2": [_SCOPES[operation]]}]
-        refusals += [401, 403, 415]
-    if operation in ("permit", "redeem"):
+        refusals += [401, 403]
+    if operation in ("permit", "redeem", "lodge"):
         refusals.append(422)
         schema = {"type": "string", "pattern": KEY}
         result["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
-    if operation == "redeem":
+    if operation in ("redeem", "lodge"):
         refusals.append(409)
-    if operation == "purpose":
+    if operation in ("purpose", "request", "lodge"):
         refusals.append(404)
+    if operation == "request":
+        schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}
+        result["parameters"] = [{"name": "request", "in": "path", "required": True, "schema": schema}]
+    if operation == "purpose":
         schema = {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,62}$"}
         result["parameters"] = [{"name": "purpose", "in": "path", "required": True, "schema": schema}]
     for status in sorted(refusals):

@@ -1,13 +1,6 @@
-"""POST /consent/v1/permits and /consent/v1/permits/redemptions.
-
-With an Idempotency-Key a repeated request gets the first one's answer, for 24 hours; the answer is kept in the same
-commit as the effect.
-"""
+"""POST /consent/v1/permits and /consent/v1/permits/redemptions, each once for an Idempotency-Key (consent.api.effects)."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from datetime import datetime
 
 import msgspec
 from starlette.requests import Request
@@ -16,24 +9,19 @@ from starlette.routing import Route
 
 from base.database import Connection
 from base.forms import read_json
-from base.problems import Problem
+from consent.api import effects
 from consent.api.shapes import (
     PermitAnswer,
     PermitRequest,
     ProblemAnswer,
     RedemptionAnswer,
     RedemptionRequest,
-    raw,
 )
-from consent.callers import Caller, Callers
-from consent.catalogue import canonical_hash
-from consent.idempotent import Kept, is_key, once
+from consent.callers import Callers
 from consent.interface import PermitRefused
 from consent.permits import Asked
 from consent.registry import Registry
 from keys.seal import Sealer
-
-Effect = Callable[[Connection], tuple[int, bytes]]
 
 _REFUSALS = {
     "redeemed": (409, "Conflict", "This permit was redeemed before."),
@@ -56,10 +44,10 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer) -> list[Route]:
             if done.permit is None or outcome.permit_id is None or outcome.expires_at is None:
                 return 403, _denied(outcome.decision.reason)
             return 201, msgspec.json.encode(
-                PermitAnswer(done.permit, outcome.permit_id, _time(outcome.expires_at), outcome.revision)
+                PermitAnswer(done.permit, outcome.permit_id, effects.time(outcome.expires_at), outcome.revision)
             )
 
-        return await _run(registry, sealer, request, caller, body, effect)
+        return await effects.run(registry, sealer, request, caller, body, effect)
 
     async def redemption(request: Request) -> Response:
         caller = await callers.require(request, "consent:redeem")
@@ -75,34 +63,21 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer) -> list[Route]:
                 return status, _problem(status, title, detail, done)
             return 200, msgspec.json.encode(
                 RedemptionAnswer(
-                    done.permit_id, done.sub, done.recipient, done.purpose, list(done.data), _time(done.redeemed_at)
+                    done.permit_id,
+                    done.sub,
+                    done.recipient,
+                    done.purpose,
+                    list(done.data),
+                    effects.time(done.redeemed_at),
                 )
             )
 
-        return await _run(registry, sealer, request, caller, body, effect)
+        return await effects.run(registry, sealer, request, caller, body, effect)
 
     return [
         Route("/consent/v1/permits", permit, methods=["POST"]),
         Route("/consent/v1/permits/redemptions", redemption, methods=["POST"]),
     ]
-
-
-async def _run(
-    registry: Registry, sealer: Sealer, request: Request, caller: Caller, body: msgspec.Struct, effect: Effect
-) -> Response:
-    """The effect in one durable unit of work; under an Idempotency-Key once."""
-    keys = request.headers.getlist("idempotency-key")
-    if not keys:
-        status, content = await registry.database.write(effect)
-        return raw(content, status)
-    if len(keys) != 1 or not is_key(keys[0]):
-        place = {"in": "header", "location": "Idempotency-Key", "detail": "1 to 64 visible ASCII characters, once"}
-        raise Problem(400, "The Idempotency-Key is not valid.", errors=[place])
-    kept = Kept(caller.agency, keys[0], canonical_hash([request.url.path, msgspec.to_builtins(body)]))
-    done = await registry.database.write(lambda c: once(c, sealer, kept, effect, registry.clock.now()))
-    if done is None:
-        raise Problem(422, "This Idempotency-Key was used for another request.")
-    return raw(done[1], done[0])
 
 
 def _denied(reason: str) -> bytes:
@@ -112,7 +87,3 @@ def _denied(reason: str) -> bytes:
 def _problem(status: int, title: str, detail: str, reason: str) -> bytes:
     """A refusal that is kept with its effect, and so is made here rather than raised."""
     return msgspec.json.encode(ProblemAnswer("about:blank", title, status, detail, reason=reason))
-
-
-def _time(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 
 from base.database import Connection
-from consent.store.tables import consent, consent_event, data_use, permit, redemption
+from consent.store.tables import consent, consent_event, data_use, lodged_request, permit, redemption
 
 _TABLES = {"consent": consent_event, "use": data_use, "redemption": redemption}
 
@@ -25,5 +25,5 @@ def forget(connection: Connection, citizen: str) -> None:
     for table in _TABLES.values():
         mine = table.c.citizen == bindparam("p_citizen")
         connection.execute(update(table).where(mine).values(citizen="", nonce=b""), {"p_citizen": citizen})
-    for projection in (consent, permit):
+    for projection in (consent, permit, lodged_request):
         connection.execute(delete(projection).where(projection.c.citizen == citizen))

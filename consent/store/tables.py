@@ -291,6 +291,25 @@ idempotency = Table(
     Column("expires_at", Instant, nullable=False, index=True),
 )
 
+lodged_request = Table(
+    "lodged_request",
+    metadata,
+    Column("id", String(22), primary_key=True),
+    Column("agency", NAME, nullable=False),
+    Column("client", NAME, nullable=False),
+    Column("citizen", CITIZEN, nullable=False, index=True),
+    Column("link", String(43), nullable=False, unique=True),
+    Column("callback", String(2000), nullable=False),
+    Column("uses", Json, nullable=False),
+    Column("renew", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),  # lodged, shown, answered, closed
+    Column("answered", Json, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("lodged_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_lodged_request_agency", "agency", "expires_at"),
+)
+
 APPEND_ONLY = ("act", "ledger_batch", "notice")
 FORGETTABLE = ("consent_event", "data_use", "redemption")
 GROWING = ("ledger_tile",)

@@ -1,4 +1,4 @@
-"""My requests: what agencies ask of a citizen at this moment, outside his browser (CIBA); and how each ended."""
+"""My requests: what agencies ask of a citizen: at this moment, outside his browser (CIBA), and what they lodged for him."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class Requests:
             "requests.html",
             person=context.renderer_person(session),
             asked=await self._waiting(session),
+            lodged=await context.registry.asked(context.ring.pseudonyms.handle(session.citizen_id)),
             said=next(iter(parse_query(request)), ""),
         )
 

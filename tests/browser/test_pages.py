@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -302,7 +303,13 @@ def registered(data: Path) -> Any:
         "client_name": "Balie Lindermeer",
         "agency": "municipality",
         "redirect_uris": [BACK],
-        "grant_types": ["authorization_code", CIBA, *(f"urn:ietf:params:oauth:grant-type:{one}" for one in grants)],
+        "scope": "openid consent:request",
+        "grant_types": [
+            "authorization_code",
+            "client_credentials",
+            CIBA,
+            *(f"urn:ietf:params:oauth:grant-type:{one}" for one in grants),
+        ],
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REGIE_")}
     environment |= {"REGIE_DEVELOPMENT": "true", "REGIE_PORT": str(NUMBERS[0]), "REGIE_DATA_DIR": str(data)}
@@ -366,6 +373,21 @@ def test_axe_finds_nothing_on_the_pages_of_what_begins_elsewhere(page: Any, demo
     look("/confirm with a message")
     page.click("text=Ja, ik begon dit")
     look("/my/requests, allowed")
+    token = post("/oauth2/token", grant_type="client_credentials", scope="consent:request")["access_token"]
+    part = tokens["id_token"].split(".")[1]
+    sub = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["sub"]
+    uses = [{"purpose": "housing-benefit", "oneTime": True}]
+    lodged = httpx2.post(
+        f"{PROVIDER}/consent/v1/requests",
+        json={"sub": sub, "uses": uses, "callback": BACK, "renew": True},
+        headers={"authorization": f"Bearer {token}"},
+    ).json()
+    page.goto(f"{PROVIDER}/my/requests")
+    look("/my/requests with a lodged one")
+    page.goto(lodged["link"])
+    look("a lodged request")
+    page.click("text=Mijn antwoorden bevestigen")
+    look("a lodged request without answers")
     for said in ("impossible", "other"):
         for path in ("/my/requests", "/device"):
             page.goto(f"{PROVIDER}{path}?{said}=1")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # the wire is the same on both
 
 BASE = "/consent/v1"
-POSTS = (f"{BASE}/checks", f"{BASE}/permits", f"{BASE}/permits/redemptions")
+POSTS = (f"{BASE}/checks", f"{BASE}/permits", f"{BASE}/permits/redemptions", f"{BASE}/requests")
 GETS = (f"{BASE}/agencies", f"{BASE}/purposes", f"{BASE}/purposes/housing-benefit", f"{BASE}/openapi.json")
 
 
@@ -46,6 +46,7 @@ class TestNaming:
             "permits",
             "agencies",
             "purposes",
+            "requests",
         }
 
     async def test_members_are_lower_camel_case(self, document: dict[str, Any]) -> None:
@@ -248,4 +249,4 @@ class TestDocument:
             for one in operation.get("parameters", [])
         }
 
-        assert parameters == {"Idempotency-Key", "purpose"}
+        assert parameters == {"Idempotency-Key", "purpose", "request"}

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_55eff0ba"
+revision = "0001_9f0c1f04"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -232,6 +232,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_ledger_witness")),
     )
     op.create_table(
+        "lodged_request",
+        sa.Column("id", sa.String(length=22), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("client", sa.String(length=64), nullable=False),
+        sa.Column("citizen", sa.String(length=43), nullable=False),
+        sa.Column("link", sa.String(length=43), nullable=False),
+        sa.Column("callback", sa.String(length=2000), nullable=False),
+        sa.Column("uses", base.database.types.Json(), nullable=False),
+        sa.Column("renew", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("answered", base.database.types.Json(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("lodged_at", base.database.types.Instant(), nullable=False),
+        sa.Column("expires_at", base.database.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lodged_request")),
+        sa.UniqueConstraint("link", name=op.f("uq_lodged_request_link")),
+    )
+    with op.batch_alter_table("lodged_request", schema=None) as batch_op:
+        batch_op.create_index("ix_lodged_request_agency", ["agency", "expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_lodged_request_citizen"), ["citizen"], unique=False)
+
+    op.create_table(
         "notice",
         sa.Column("hash", sa.String(length=43), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
@@ -365,6 +387,11 @@ def downgrade() -> None:
 
     op.drop_table("outbox")
     op.drop_table("notice")
+    with op.batch_alter_table("lodged_request", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_lodged_request_citizen"))
+        batch_op.drop_index("ix_lodged_request_agency")
+
+    op.drop_table("lodged_request")
     op.drop_table("ledger_witness")
     op.drop_table("ledger_tile")
     op.drop_table("ledger_head")

@@ -1,0 +1,127 @@
+"""Answering what an agency lodged: the asking page, purpose by purpose, and then back to the agency."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from base.forms import read_form
+from base.i18n import N_, text
+from base.people import CitizenSessions, LoggedIn
+from base.problems import Problem
+from base.render import Renderer
+from base.web import form_action_source
+from consent.interface import Question, QuestionChanged
+from consent.lodging import LINKS, PATH, Lodged, Lodging
+
+CHOOSE = N_("%(data)s: choose “Allow” or “Do not allow”.")
+
+
+def routes(lodging: Lodging, renderer: Renderer, citizens: CitizenSessions) -> list[Route]:
+    page = Asked(lodging, renderer, citizens)
+    return [
+        Route(f"{LINKS}/{{link}}", page.follow, methods=["GET"]),
+        Route(f"{PATH}/{{request}}", page.show, methods=["GET"]),
+        Route(f"{PATH}/{{request}}", page.answer, methods=["POST"]),
+    ]
+
+
+class Asked:
+    def __init__(self, lodging: Lodging, renderer: Renderer, citizens: CitizenSessions) -> None:
+        self._lodging = lodging
+        self._renderer = renderer
+        self._citizens = citizens
+
+    async def follow(self, request: Request) -> Response:
+        """The agency's link. To another citizen, and once it is over, it is as unknown as any."""
+        person = await self._citizens.current(request)
+        if person is None:
+            return _login(request)
+        found = await self._lodging.by_link(request.path_params["link"], person.citizen)
+        if found is None:
+            raise Problem(404)
+        return RedirectResponse(f"{PATH}/{found.id}", 303)
+
+    async def show(self, request: Request) -> Response:
+        person = await self._citizens.current(request)
+        if person is None:
+            return _login(request)
+        one, question = await self._open(request, person)
+        if question is None:
+            return _back(one)
+        return self._page(request, person, one, question)
+
+    async def answer(self, request: Request) -> Response:
+        person = await self._citizens.current(request)
+        if person is None:
+            return _login(request)
+        form = await read_form(request)
+        self._renderer.check_form(request, form, bound_to=person.session_digest)
+        one, question = await self._open(request, person)
+        if question is None:
+            return _back(one)
+        if form.get("stop"):
+            await self._lodging.close(one)
+            return _back(one)
+        language = self._renderer.language(request)
+        # What was shown must be what is recorded: if the question changed meanwhile, it is shown anew.
+        if form.get("notice") != question.notice_hash(language):
+            return self._page(request, person, one, question)
+        answers = {item.category: form.get(item.category, "") for item in question.items}
+        _ = self._renderer.translator(request)
+        errors = {
+            item.category: _(CHOOSE) % {"data": text(item.name, language)}
+            for item in question.items
+            if answers[item.category] not in ("allow", "deny")
+        }
+        if errors:
+            return self._page(request, person, one, question, answers=answers, errors=errors)
+        given = {name: value == "allow" for name, value in answers.items()}
+        # Changed while he was reading: it is asked anew, and nothing was recorded.
+        with suppress(QuestionChanged):
+            await self._lodging.answer(one, question, given, language)
+        return RedirectResponse(f"{PATH}/{one.id}", 303)
+
+    async def _open(self, request: Request, person: LoggedIn) -> tuple[Lodged, Question | None]:
+        found = await self._lodging.open(request.path_params["request"], person.citizen)
+        if found is None:
+            raise Problem(404)
+        return found
+
+    def _page(
+        self,
+        request: Request,
+        person: LoggedIn,
+        one: Lodged,
+        question: Question,
+        *,
+        answers: dict[str, str] | None = None,
+        errors: dict[str, str] | None = None,
+    ) -> Response:
+        return self._renderer.page(
+            request,
+            "lodged.html",
+            400 if errors else 200,
+            person=person,
+            form_action=[form_action_source(one.callback)],
+            here=f"{PATH}/{one.id}",
+            lodged=one,
+            question=question,
+            notice=question.notice_hash(self._renderer.language(request)),
+            answers=answers or {},
+            errors=errors or {},
+        )
+
+
+def _back(one: Lodged) -> Response:
+    """To the agency, with the request's id and nothing else."""
+    joint = "&" if "?" in one.callback else "?"
+    return RedirectResponse(f"{one.callback}{joint}{urlencode({'request': one.id})}", 303)
+
+
+def _login(request: Request) -> Response:
+    return RedirectResponse(f"/login?{urlencode({'to': request.url.path})}", 303)
