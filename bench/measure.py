@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import floors, peers, rows
+from bench import floors, peers, rows, spicedb
 from bench.floors import Floors
 
 PORT = 18431
@@ -52,6 +52,10 @@ def main() -> None:
         _beside(found, beside)
     else:
         print("\nThe peer was not measured: node, or the packages of tests/interop and bench/peer, are not installed.")
+    if spicedb.is_installed():
+        _checks(found, spicedb.measured())
+    else:
+        print("\nSpiceDB was not measured: its packages in bench/peer are not installed.")
 
 
 def _own(found: list[Row], floor: Floors) -> None:
@@ -76,6 +80,18 @@ def _beside(found: list[Row], beside: dict[bool, list[Row]]) -> None:
             f"{name:24}{own:8.0f}{memory['cpu_us']:11.0f}{own / memory['cpu_us']:7.2f}"
             f"{durable['cpu_us']:9.0f}{own / durable['cpu_us']:7.2f}"
         )
+
+
+def _checks(found: list[Row], others: list[Row]) -> None:
+    """Checks a second: ours with HTTP, a token and the newest state, beside the other's in its own process."""
+    (own,) = [row for row in found if row["name"] == "check"]
+    print(f"\n{'checks a second':44}{'rate':>8}{'CPU µs':>8}")
+    print(f"{'ours, over HTTP, 16 callers, one core':44}{own['per_s']:8.0f}{own['cpu_us']:8.0f}")
+    for row in others:
+        name = f"SpiceDB in process, {row['state']}, {row['threads']} threads"
+        print(f"{name:44}{row['per_s']:8.0f}{row['cpu_us']:8.0f}")
+    best = max(row["per_s"] for row in others)
+    print(f"ours / its best: {own['per_s'] / best:.2f}  bound 1.0: {'within' if own['per_s'] >= best else 'MISSED'}")
 
 
 if __name__ == "__main__":
