@@ -18,7 +18,7 @@ from consent import pages
 from consent.api import catalogue, checks, ledger, openapi, permits, requests
 from consent.callers import Callers
 from consent.lodging import Lodging
-from consent.pages import checking, lodged
+from consent.pages import checking, everything, lodged
 from consent.registry import Registry
 from keys.ring import Ring
 
@@ -36,7 +36,7 @@ class Consent:
 
     def routes(self, renderer: Renderer, citizens: CitizenSessions, callbacks: Callbacks) -> list[BaseRoute]:
         """The API, the log and the citizen's pages. `citizens`, `callbacks`: what the provider knows."""
-        own = (pages, checking)
+        own = (pages, checking, everything)
         return [
             *self.api(callbacks),
             *self.log(),

@@ -86,9 +86,17 @@ class Frequency:
     period_days: int
 
 
+STANDING, EARLIER, ENDED, NEW = "standing", "earlier", "ended", "new"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One kind of data that needs one answer."""
+    """One kind of data that needs one answer.
+
+    `mark`: what is different from what the citizen answered before: STANDING (he allows it now, `until`), EARLIER
+    (allowed for an earlier version of the purpose), ENDED (it was allowed `until`), NEW (not asked before, beside what
+    was), or "" where nothing was asked before.
+    """
 
     category: str
     name: Texts
@@ -96,6 +104,8 @@ class Item:
     sensitivity: str
     source: str
     source_name: Texts
+    mark: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,8 @@ class Question:
                     "sensitivity": item.sensitivity,
                     "source": item.source,
                     "source_name": item.source_name.get(language, ""),
+                    "mark": item.mark,
+                    "until": item.until,
                 }
                 for item in self.items
             ],

@@ -6,7 +6,7 @@ Another legal basis than consent is not asked: it is in the catalogue, and its u
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from base.database import Connection
@@ -14,6 +14,10 @@ from consent import checks
 from consent.catalogue import DAY_S, Catalogue, Purpose
 from consent.checks import Answer, ItemDecision
 from consent.interface import (
+    EARLIER,
+    ENDED,
+    NEW,
+    STANDING,
     AboveGuardRail,
     Item,
     OtherSource,
@@ -146,9 +150,11 @@ def _question(
         # Who gave it for one time did not give it for longer.
         shorter = answer is not None and answer.once and not wanted.one_time
         if _is_open(one, just_answered=just_answered, anew=anew or shorter):
-            items.append(item)
+            items.append(_marked(item, one, answer))
         elif one.decision == checks.ALLOWED:
             already.append(item)
+    if already or any(item.mark for item in items):
+        items = [item if item.mark or item.category in answers else replace(item, mark=NEW) for item in items]
     return Question(
         agency.id,
         agency.name,
@@ -168,6 +174,16 @@ def _question(
         purpose.frequency,
         wanted.one_time,
     )
+
+
+def _marked(item: Item, one: ItemDecision, answer: Answer | None) -> Item:
+    """With what the citizen answered before, so that he sees what is different now."""
+    if answer is not None and one.reason == "used":
+        return replace(item, mark=ENDED)
+    if answer is None or answer.state != checks.GIVEN:
+        return item
+    mark = {"consent": STANDING, "changed": EARLIER, "expired": ENDED}[one.reason]
+    return replace(item, mark=mark, until=answer.expires_at if mark != EARLIER else None)
 
 
 def _is_open(one: ItemDecision, *, just_answered: bool, anew: bool) -> bool:

@@ -119,6 +119,20 @@ def use(connection: Connection, *, consent_id: str, citizen: str, pseudonyms: Ps
     _event(connection, consent_id, USED, _facts(record, now), channel="use", pseudonyms=pseudonyms, ended=consent_id)
 
 
+def withdraw_all(
+    connection: Connection, *, citizen: str, pseudonyms: Pseudonyms, now: datetime, channel: str = "page"
+) -> Withdrawn:
+    """End everything that this citizen gave, whoever got it, in one commit."""
+    return _withdraw_each(
+        connection,
+        records.given_by(connection, citizen),
+        citizen=citizen,
+        pseudonyms=pseudonyms,
+        now=now,
+        channel=channel,
+    )
+
+
 def withdraw_agency(
     connection: Connection,
     *,
@@ -130,9 +144,22 @@ def withdraw_agency(
     purposes: Collection[str] | None = None,
 ) -> Withdrawn:
     """End everything given to one agency, or what was given it for some purposes, in one commit."""
+    given = records.given(connection, citizen, agency, purposes)
+    return _withdraw_each(connection, given, citizen=citizen, pseudonyms=pseudonyms, now=now, channel=channel)
+
+
+def _withdraw_each(
+    connection: Connection,
+    consent_ids: Collection[str],
+    *,
+    citizen: str,
+    pseudonyms: Pseudonyms,
+    now: datetime,
+    channel: str,
+) -> Withdrawn:
     done = [
         one
-        for consent_id in records.given(connection, citizen, agency, purposes)
+        for consent_id in consent_ids
         if (
             one := withdraw(
                 connection, consent_id=consent_id, citizen=citizen, pseudonyms=pseudonyms, now=now, channel=channel

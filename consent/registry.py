@@ -316,6 +316,13 @@ class Registry:
             )
         )
 
+    async def withdraw_all(self, citizen: str, *, channel: str = "page") -> Withdrawn:
+        """End everything that a citizen gave, in one commit."""
+        now, pseudonyms = self.clock.now(), self._ring.pseudonyms
+        return await self.database.write(
+            lambda c: records.withdraw_all(c, citizen=citizen, pseudonyms=pseudonyms, now=now, channel=channel)
+        )
+
     async def under_way(self, consent_id: str, citizen: str) -> list[str]:
         """Permits that rest on this consent and can be taken at this moment still, by id."""
         now = self.clock.now()

@@ -405,6 +405,11 @@ def test_axe_finds_nothing_on_the_pages_of_what_begins_elsewhere(page: Any, demo
     page.goto(f"{PROVIDER}/my/history")
     assert "Zij hoorden wie u bij de ander bent" in page.text_content("main")
     look("/my/history with an exchange")
+    page.goto(f"{PROVIDER}/my/withdraw-everything")
+    look("/my/withdraw-everything")
+    page.click("main button[type=submit]")
+    page.wait_for_url("**/my/withdraw-everything?done=1")
+    look("/my/withdraw-everything, done")
 
     query = {"response_type": "code", "client_id": client["client_id"], "redirect_uri": BACK, "scope": "openid"}
     query |= {"code_challenge": "c" * 43, "code_challenge_method": "S256", "prompt": "select_account"}
