@@ -34,7 +34,9 @@ class Consent:
         self.lodging = Lodging(self.registry)
         self.callers = Callers(ring, database, settings, clock)
 
-    def routes(self, renderer: Renderer, citizens: CitizenSessions, callbacks: Callbacks) -> list[BaseRoute]:
+    def routes(
+        self, renderer: Renderer, citizens: CitizenSessions, callbacks: Callbacks | None = None
+    ) -> list[BaseRoute]:
         """The API, the log and the citizen's pages. `citizens`, `callbacks`: what the provider knows."""
         own = (pages, checking, everything)
         return [
