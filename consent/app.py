@@ -18,7 +18,7 @@ from consent import pages
 from consent.api import catalogue, checks, ledger, openapi, permits, requests
 from consent.callers import Callers
 from consent.lodging import Lodging
-from consent.pages import checking, everything, lodged
+from consent.pages import lodged
 from consent.registry import Registry
 from keys.ring import Ring
 
@@ -38,11 +38,10 @@ class Consent:
         self, renderer: Renderer, citizens: CitizenSessions, callbacks: Callbacks | None = None
     ) -> list[BaseRoute]:
         """The API, the log and the citizen's pages. `citizens`, `callbacks`: what the provider knows."""
-        own = (pages, checking, everything)
         return [
             *self.api(callbacks),
             *self.log(),
-            *(one for page in own for one in page.routes(self.registry, renderer, citizens)),
+            *pages.routes(self.registry, renderer, citizens),
             *lodged.routes(self.lodging, renderer, citizens),
         ]
 

@@ -1,0 +1,60 @@
+"""The citizen's consents, and one of them with what happened to it."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from base.forms import parse_query
+from base.people import CitizenSessions
+from base.render import Renderer
+from consent.pages.page import Page, login
+from consent.registry import Registry
+
+
+def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions) -> list[Route]:
+    pages = Consents(registry, renderer, citizens)
+    return [
+        Route("/my/consents", pages.consents, methods=["GET"]),
+        Route("/my/consents/{consent}", pages.consent, methods=["GET"]),
+    ]
+
+
+class Consents(Page):
+    async def consents(self, request: Request) -> Response:
+        person = await self.citizens.current(request)
+        if person is None:
+            return login(request)
+        query = parse_query(request)
+        wanted, stopped = query.get("show", ""), query.get("stopped")
+        records = await self.registry.consents(person.citizen)
+        rows = [(one, self.state(one)) for one in records]
+        if wanted == "active":
+            rows = [row for row in rows if row[1] == "given"]
+        last = await self.registry.last_uses(person.citizen)
+        if any(row.agency == stopped and state == "given" for row, state in rows):
+            stopped = None
+        catalogue = await self.registry.catalogue()
+        return self.page(
+            request, "consents.html", person, catalogue, rows=rows, last=last, show=wanted, stopped=stopped
+        )
+
+    async def consent(self, request: Request) -> Response:
+        person = await self.citizens.current(request)
+        if person is None:
+            return login(request)
+        record = await self.mine(request, person)
+        events = await self.registry.events(record.id)
+        catalogue = await self.registry.catalogue()
+        return self.page(
+            request,
+            "consent.html",
+            person,
+            catalogue,
+            record=record,
+            state=self.state(record),
+            events=events,
+            withdrawn="withdrawn" in parse_query(request),
+            under_way=await self.registry.under_way(record.id, person.citizen),
+        )

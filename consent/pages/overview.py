@@ -1,0 +1,38 @@
+"""The services of the country, and the citizen's overview."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from base.people import CitizenSessions
+from base.render import Renderer
+from consent.pages.page import Page, login
+from consent.registry import Registry
+
+
+def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions) -> list[Route]:
+    pages = Overview(registry, renderer, citizens)
+    return [
+        Route("/", pages.home, methods=["GET"]),
+        Route("/my", pages.overview, methods=["GET"]),
+    ]
+
+
+class Overview(Page):
+    async def home(self, request: Request) -> Response:
+        person = await self.citizens.current(request)
+        catalogue = await self.registry.catalogue()
+        services = [(purpose, catalogue.agencies[purpose.agency]) for purpose in catalogue.purposes.values()]
+        return self.renderer.page(request, "home.html", person=person, services=services)
+
+    async def overview(self, request: Request) -> Response:
+        person = await self.citizens.current(request)
+        if person is None:
+            return login(request)
+        records = await self.registry.consents(person.citizen)
+        given = sum(1 for one in records if self.state(one) == "given")
+        uses = (await self.registry.history(person.citizen, limit=3)).uses
+        catalogue = await self.registry.catalogue()
+        return self.page(request, "overview.html", person, catalogue, given=given, uses=uses)

@@ -1,0 +1,91 @@
+"""What the citizen's pages share: who is asking, how a record stands, and the words for states, reasons and grounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from base.i18n import N_
+from base.people import CitizenSessions, LoggedIn
+from base.problems import Problem
+from base.render import Renderer
+from consent.catalogue import Catalogue
+from consent.registry import Record, Registry
+
+STATES = {
+    "given": ("ok", N_("Active")),
+    "refused": ("denied", N_("Refused by you")),
+    "withdrawn": ("ended", N_("Withdrawn by you")),
+    "used": ("ended", N_("Used: it was for one time")),
+    "expired": ("ended", N_("Expired")),
+    "replaced": ("ended", N_("Replaced by a newer answer")),
+}
+REASONS = {
+    "consent": N_("You gave permission"),
+    "contract": N_("A contract with you"),
+    "legal_obligation": N_("A legal obligation"),
+    "vital_interest": N_("A vital interest"),
+    "public_task": N_("A public task"),
+    "legitimate_interest": N_("A legitimate interest"),
+    "no_consent": N_("You did not give permission"),
+    "refused": N_("You refused this"),
+    "withdrawn": N_("You withdrew your permission"),
+    "expired": N_("Your permission had expired"),
+    "used": N_("Your permission was for one time, and that was used"),
+    "changed": N_("The purpose has changed since you gave permission"),
+    "unknown_purpose": N_("The purpose is not in the register"),
+    "not_in_purpose": N_("This data does not belong to the purpose"),
+    "other_source": N_("This organisation is not the source of the data"),
+    "too_often": N_("The purpose was used as often as it may be"),
+    "unreconciled": N_("The register was being checked: nothing was allowed"),
+}
+BASES = {
+    "consent": N_("Your permission"),
+    "contract": N_("Contract"),
+    "legal_obligation": N_("Legal obligation"),
+    "vital_interest": N_("Vital interest"),
+    "public_task": N_("Public task"),
+    "legitimate_interest": N_("Legitimate interest"),
+    "": N_("None"),
+}
+
+
+class Page:
+    def __init__(self, registry: Registry, renderer: Renderer, citizens: CitizenSessions) -> None:
+        self.registry = registry
+        self.renderer = renderer
+        self.citizens = citizens
+
+    def state(self, record: Record) -> str:
+        """How a record stands now; expiry is decided at this moment."""
+        if record.state != "given":
+            return record.state
+        if not record.current:
+            return "replaced"
+        expired = record.expires_at is None or self.registry.clock.now() >= record.expires_at
+        return "expired" if expired else "given"
+
+    async def mine(self, request: Request, person: LoggedIn) -> Record:
+        record = await self.registry.consent(request.path_params["consent"], person.citizen)
+        if record is None:
+            raise Problem(404)
+        return record
+
+    def page(self, request: Request, template: str, person: LoggedIn, catalogue: Catalogue, **context: Any) -> Response:
+        return self.renderer.page(
+            request,
+            template,
+            person=person,
+            catalogue=catalogue,
+            STATES=STATES,
+            REASONS=REASONS,
+            BASES=BASES,
+            **context,
+        )
+
+
+def login(request: Request) -> Response:
+    """To the login page and back here."""
+    return RedirectResponse(f"/login?to={request.url.path}", 303)
