@@ -32,8 +32,12 @@ class LedgerKeys:
         self._pairs: list[_Pair] = []
 
     def sign(self, name: str, text: str) -> str:
-        """The note of `text`, signed under `name` by both keys of the newest pair."""
-        return text + "\n" + "".join(signer.line(text) for signer in _signers(name, self._all()[0]))
+        """The note of `text`, signed under `name` by both keys of the newest pair, and of the one before it.
+
+        So whoever knows the former keys alone (a witness, a receipt's holder) goes on until the next rotation.
+        """
+        signers = [signer for pair in self._all()[:2] for signer in _signers(name, pair)]
+        return text + "\n" + "".join(signer.line(text) for signer in signers)
 
     def verifiers(self, name: str) -> Sequence[Verifier]:
         """Public keys under `name`, the newest pair first."""

@@ -173,6 +173,9 @@ _plain(session, "list", "session list", "The open sessions of a citizen.", "citi
 _plain(keys, "list", "keys list", "All signing keys, and which one signs.")
 _plain(keys, "revoke", "keys revoke", "A key was stolen: it verifies nothing any more, at once.", "kid")
 _plain(consent, "show", "consent show", "What happened to a consent.", "id")
+_plain(
+    ledger, "rotate-keys", "ledger rotate-keys", "New keys for the ledger; give them to the witnesses (docs/ledger.md)."
+)
 _plain(ledger, "checkpoint", "ledger checkpoint", "What left the house last, who cosigned it, and what waits.")
 _plain(consent, "withdraw", "consent withdraw", "Withdraw for a citizen who asked.", "id")
 

@@ -6,7 +6,9 @@ import base64
 from dataclasses import asdict
 from typing import Any
 
+from base import audit
 from base.database import Connection
+from consent import acts
 from consent.ledger.checkpoint import parse
 from consent.ledger.fence import REASONS
 from consent.ledger.inspect import inspect
@@ -44,6 +46,22 @@ def checkpoint(house: House, _params: dict[str, Any], _progress: Progress) -> di
     return house.databases["consent"].read_now(unit)
 
 
+def rotate_keys(house: House, _params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
+    """A new pair signs the next checkpoint; the former one signs beside it until the next rotation. An act in the ledger."""
+    parts, now = house.consent.ledger, house.clock.now()
+    parts.keys.rotate(now)
+    origin = house.databases["consent"].read_now(parts.publisher.refresh)
+    name = origin.origin if origin is not None else parts.publisher.origin
+    new = [one.vkey for one in parts.keys.verifiers(name)[:2]]
+
+    def unit(connection: Connection) -> None:
+        acts.record(connection, "ledger.keys_rotated", name, {"keys": new}, pseudonyms=house.ring.pseudonyms, now=now)
+        audit.record(connection, "ledger.keys_rotated", actor="operator", object=name, now=now)
+
+    house.databases["consent"].write_now(unit)
+    return {"origin": name, "keys": new}
+
+
 def verify(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     """The whole audit of this house: tiles, register and journal. `checkpoints`: texts that were seen before."""
     before = [parse(text) for text in params["checkpoints"]]
@@ -74,4 +92,9 @@ def reconcile(house: House, params: dict[str, Any], _progress: Progress) -> dict
     return asdict(report)
 
 
-COMMANDS = {"ledger verify": verify, "ledger checkpoint": checkpoint, "ledger reconcile": reconcile}
+COMMANDS = {
+    "ledger rotate-keys": rotate_keys,
+    "ledger verify": verify,
+    "ledger checkpoint": checkpoint,
+    "ledger reconcile": reconcile,
+}
