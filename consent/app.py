@@ -15,10 +15,12 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent import pages
-from consent.api import catalogue, checks, ledger, openapi, permits, requests
+from consent.api import catalogue, checks, ledger, openapi, permits, records, requests
 from consent.callers import Callers
+from consent.dpv.records import Records
 from consent.lodging import Lodging
 from consent.pages import lodged
+from consent.pages import records as record_pages
 from consent.registry import Registry
 from keys.ring import Ring
 
@@ -32,6 +34,7 @@ class Consent:
         self.registry = Registry(database, ring, settings, clock)
         self.ledger = self.registry.ledger
         self.lodging = Lodging(self.registry)
+        self.records = Records(self.registry, ring.pseudonyms, settings.issuer)
         self.callers = Callers(ring, database, settings, clock)
 
     def routes(
@@ -43,6 +46,7 @@ class Consent:
             *self.log(),
             *pages.routes(self.registry, renderer, citizens),
             *lodged.routes(self.lodging, renderer, citizens),
+            *record_pages.routes(self.records, citizens),
         ]
 
     def api(self, callbacks: Callbacks | None = None) -> list[BaseRoute]:
@@ -51,6 +55,7 @@ class Consent:
             *checks.routes(self.registry, self.callers),
             *permits.routes(self.registry, self.callers, self.ring.sealer),
             *catalogue.routes(self.registry),
+            *records.routes(self.records, self.callers),
             *requests.routes(
                 self.registry,
                 self.lodging,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from base.problems import API_VERSION
-from consent.api import requests, shapes
+from consent.api import records, requests, shapes
 from consent.idempotent import KEY
 
 _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
@@ -16,6 +16,7 @@ _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("post", "/permits/redemptions", "redeem", "Take a permit as its source, once.", shapes.RedemptionRequest, {200: shapes.RedemptionAnswer}),
     ("post", "/requests", "lodge", "Ask a citizen whom you know, for when he has time.", requests.LodgeRequest, {201: requests.LodgedAnswer}),
     ("get", "/requests/{request}", "request", "What became of a request.", None, {200: requests.RequestState}),
+    ("get", "/records/{record}", "record", "A consent that you were given, in terms of ISO/IEC TS 27560.", None, {200: records.RecordAnswer}),
     ("get", "/agencies", "agencies", "The agencies that take part.", None, {200: shapes.AgencyList}),
     ("get", "/purposes", "purposes", "The purposes that are published, and those that ended.", None, {200: shapes.PurposeList}),
     ("get", "/purposes/{purpose}", "purpose", "One purpose that is published, or was.", None, {200: shapes.PurposeAnswer}),
@@ -26,6 +27,7 @@ _SCOPES = {
     "redeem": "consent:redeem",
     "lodge": requests.SCOPE,
     "request": requests.SCOPE,
+    "record": records.SCOPE,
 }
 _SENTENCES = {
     400: "The request is not valid.",
@@ -103,11 +105,11 @@ def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any])
         result["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
     if operation in ("redeem", "lodge"):
         refusals.append(409)
-    if operation in ("purpose", "request", "lodge"):
+    if operation in ("purpose", "request", "record", "lodge"):
         refusals.append(404)
-    if operation == "request":
+    if operation in ("request", "record"):
         schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}
-        result["parameters"] = [{"name": "request", "in": "path", "required": True, "schema": schema}]
+        result["parameters"] = [{"name": operation, "in": "path", "required": True, "schema": schema}]
     if operation == "purpose":
         schema = {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,62}$"}
         result["parameters"] = [{"name": "purpose", "in": "path", "required": True, "schema": schema}]

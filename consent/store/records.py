@@ -144,6 +144,13 @@ def one(connection: Connection, consent_id: str, citizen: str) -> Record | None:
     return _record(row) if row is not None else None
 
 
+def of_agency(connection: Connection, consent_id: str, agency: str) -> Record | None:
+    """By id and recipient together; None also once its citizen is forgotten."""
+    mine = (consent.c.id == consent_id, consent.c.agency == agency, consent.c.citizen != "")
+    row = connection.execute(select(consent).where(*mine)).first()
+    return _record(row) if row is not None else None
+
+
 def events(connection: Connection, consent_id: str) -> list[dict[str, Any]]:
     """The life of one consent, oldest first."""
     rows = connection.execute(

@@ -47,6 +47,7 @@ class TestNaming:
             "agencies",
             "purposes",
             "requests",
+            "records",
         }
 
     async def test_members_are_lower_camel_case(self, document: dict[str, Any]) -> None:
@@ -249,4 +250,4 @@ class TestDocument:
             for one in operation.get("parameters", [])
         }
 
-        assert parameters == {"Idempotency-Key", "purpose", "request"}
+        assert parameters == {"Idempotency-Key", "purpose", "record", "request"}
