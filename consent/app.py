@@ -15,10 +15,11 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent import pages
-from consent.api import catalogue, checks, ledger, openapi, permits, records, requests
+from consent.api import catalogue, checks, ledger, offline, openapi, permits, records, requests
 from consent.callers import Callers
 from consent.dpv.records import Records
 from consent.lodging import Lodging
+from consent.offline.lists import StatusLists
 from consent.pages import lodged
 from consent.pages import records as record_pages
 from consent.registry import Registry
@@ -35,6 +36,7 @@ class Consent:
         self.ledger = self.registry.ledger
         self.lodging = Lodging(self.registry)
         self.records = Records(self.registry, ring.pseudonyms, settings.issuer)
+        self.lists = StatusLists(database, ring, self.ledger.fence, settings.issuer, clock)
         self.callers = Callers(ring, database, settings, clock)
 
     def routes(
@@ -56,6 +58,7 @@ class Consent:
             *permits.routes(self.registry, self.callers, self.ring.sealer),
             *catalogue.routes(self.registry),
             *records.routes(self.records, self.callers),
+            *offline.routes(self.registry, self.callers, self.ring, self.settings.issuer),
             *requests.routes(
                 self.registry,
                 self.lodging,
@@ -67,8 +70,8 @@ class Consent:
         ]
 
     def log(self) -> list[BaseRoute]:
-        """/ledger, as C2SP tlog-tiles has it."""
-        return list(ledger.routes(self.ledger, self.database))
+        """/ledger, as C2SP tlog-tiles has it, and the status lists: what anyone may read."""
+        return [*ledger.routes(self.ledger, self.database), *offline.public(self.lists)]
 
     def documents(self) -> dict[str, Cached]:
         version = [(b"api-version", API_VERSION.encode())]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from base.problems import API_VERSION
-from consent.api import records, requests, shapes
+from consent.api import offline, records, requests, shapes
 from consent.idempotent import KEY
 
 _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
@@ -17,6 +17,7 @@ _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("post", "/requests", "lodge", "Ask a citizen whom you know, for when he has time.", requests.LodgeRequest, {201: requests.LodgedAnswer}),
     ("get", "/requests/{request}", "request", "What became of a request.", None, {200: requests.RequestState}),
     ("get", "/records/{record}", "record", "A consent that you were given, in terms of ISO/IEC TS 27560.", None, {200: records.RecordAnswer}),
+    ("post", "/artefacts", "artefact", "A signed consent, to verify without asking.", offline.ArtefactRequest, {201: offline.ArtefactAnswer}),
     ("get", "/agencies", "agencies", "The agencies that take part.", None, {200: shapes.AgencyList}),
     ("get", "/purposes", "purposes", "The purposes that are published, and those that ended.", None, {200: shapes.PurposeList}),
     ("get", "/purposes/{purpose}", "purpose", "One purpose that is published, or was.", None, {200: shapes.PurposeAnswer}),
@@ -28,6 +29,7 @@ _SCOPES = {
     "lodge": requests.SCOPE,
     "request": requests.SCOPE,
     "record": records.SCOPE,
+    "artefact": records.SCOPE,
 }
 _SENTENCES = {
     400: "The request is not valid.",
@@ -103,9 +105,9 @@ def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any])
         refusals.append(422)
         schema = {"type": "string", "pattern": KEY}
         result["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
-    if operation in ("redeem", "lodge"):
+    if operation in ("redeem", "lodge", "artefact"):
         refusals.append(409)
-    if operation in ("purpose", "request", "record", "lodge"):
+    if operation in ("purpose", "request", "record", "lodge", "artefact"):
         refusals.append(404)
     if operation in ("request", "record"):
         schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}

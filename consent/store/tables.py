@@ -168,6 +168,13 @@ consent = Table(
         postgresql_where=text("current"),
     ),
     Index("ix_consent_citizen", "citizen", "seq"),
+    # What ended lately: a status list adds no more than that.
+    Index(
+        "ix_consent_ended",
+        "ended_at",
+        sqlite_where=text("ended_at IS NOT NULL"),
+        postgresql_where=text("ended_at IS NOT NULL"),
+    ),
 )
 
 data_use = Table(
@@ -308,6 +315,15 @@ lodged_request = Table(
     Column("lodged_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Index("ix_lodged_request_agency", "agency", "expires_at"),
+)
+
+consent_status = Table(
+    "consent_status",
+    metadata,
+    Column("consent", String(22), primary_key=True),
+    Column("list", Integer, nullable=False),
+    Column("idx", Integer, nullable=False),
+    Index("uq_consent_status_place", "list", "idx", unique=True),
 )
 
 APPEND_ONLY = ("act", "ledger_batch", "notice")

@@ -48,6 +48,7 @@ class TestNaming:
             "purposes",
             "requests",
             "records",
+            "artefacts",
         }
 
     async def test_members_are_lower_camel_case(self, document: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_9f0c1f04"
+revision = "0001_75eb790d"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -94,6 +94,13 @@ def upgrade() -> None:
     with op.batch_alter_table("consent", schema=None) as batch_op:
         batch_op.create_index("ix_consent_citizen", ["citizen", "seq"], unique=False)
         batch_op.create_index(
+            "ix_consent_ended",
+            ["ended_at"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NOT NULL"),
+            postgresql_where=sa.text("ended_at IS NOT NULL"),
+        )
+        batch_op.create_index(
             "uq_consent_current",
             ["citizen", "agency", "purpose", "category"],
             unique=True,
@@ -125,6 +132,16 @@ def upgrade() -> None:
     with op.batch_alter_table("consent_event", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_consent_event_citizen"), ["citizen"], unique=False)
         batch_op.create_index(batch_op.f("ix_consent_event_consent"), ["consent"], unique=False)
+
+    op.create_table(
+        "consent_status",
+        sa.Column("consent", sa.String(length=22), nullable=False),
+        sa.Column("list", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("consent", name=op.f("pk_consent_status")),
+    )
+    with op.batch_alter_table("consent_status", schema=None) as batch_op:
+        batch_op.create_index("uq_consent_status_place", ["list", "idx"], unique=True)
 
     op.create_table(
         "counter",
@@ -413,6 +430,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_counter_changed_at"))
 
     op.drop_table("counter")
+    with op.batch_alter_table("consent_status", schema=None) as batch_op:
+        batch_op.drop_index("uq_consent_status_place")
+
+    op.drop_table("consent_status")
     with op.batch_alter_table("consent_event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_consent_event_consent"))
         batch_op.drop_index(batch_op.f("ix_consent_event_citizen"))
@@ -421,6 +442,11 @@ def downgrade() -> None:
     with op.batch_alter_table("consent", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_consent_current", sqlite_where=sa.text("current = 1"), postgresql_where=sa.text("current")
+        )
+        batch_op.drop_index(
+            "ix_consent_ended",
+            sqlite_where=sa.text("ended_at IS NOT NULL"),
+            postgresql_where=sa.text("ended_at IS NOT NULL"),
         )
         batch_op.drop_index("ix_consent_citizen")
 

@@ -1,0 +1,80 @@
+"""POST /consent/v1/artefacts, and the public status lists: consent that is verified without asking."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from base.forms import read_json
+from base.problems import Problem
+from base.web.cached import unchanged
+from consent.api.records import SCOPE
+from consent.api.shapes import END, answer
+from consent.callers import Callers
+from consent.offline.artefact import NoArtefact, issue
+from consent.offline.lists import PATH, StatusLists
+from consent.registry import Registry
+from keys.ring import Ring
+
+_NUMBER = re.compile(r"(0|[1-9][0-9]{0,5})\Z")
+_REFUSALS = {
+    "unknown": (404, "You have no record of this name."),
+    "ended": (409, "This consent does not hold."),
+    "one_time": (409, "A consent for one time is used by a permit alone."),
+}
+
+
+class ArtefactRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """`record`: the consent, as a check names it."""
+
+    record: Annotated[str, msgspec.Meta(pattern=f"^[A-Za-z0-9_-]{{22}}{END}", max_length=22)]
+
+
+class ArtefactAnswer(msgspec.Struct, rename="camel"):
+    """`artefact`: a JWT of type consent+jwt, for this agency. `expiresAt`: when the consent itself ends."""
+
+    artefact: str
+    expires_at: str
+
+
+def routes(registry: Registry, callers: Callers, ring: Ring, issuer: str) -> list[Route]:
+    async def artefact(request: Request) -> Response:
+        caller = await callers.require(request, SCOPE)
+        body, now = await read_json(request, ArtefactRequest), registry.clock.now()
+        try:
+            done = await registry.database.write(
+                lambda c: issue(c, registry.snapshot(c), ring, body.record, caller.agency, issuer=issuer, now=now)
+            )
+        except NoArtefact as refused:
+            status, detail = _REFUSALS[refused.reason]
+            raise Problem(status, detail) from None
+        return answer(ArtefactAnswer(done.jwt, done.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")), 201)
+
+    return [Route("/consent/v1/artefacts", artefact, methods=["POST"])]
+
+
+def public(lists: StatusLists) -> list[Route]:
+    async def status_list(request: Request) -> Response:
+        number = request.path_params["number"]
+        found = await lists.token(int(number)) if _NUMBER.match(number) else None
+        if found is None:
+            raise Problem(404, "There is no such status list.")
+        token, etag = found
+        headers = {
+            "etag": etag,
+            "content-type": "application/statuslist+jwt",
+            # Not its ttl: whoever asks again gets what holds now.
+            "cache-control": "public, max-age=1",
+            "access-control-allow-origin": "*",
+            "cross-origin-resource-policy": "cross-origin",
+        }
+        if unchanged(etag.encode(), request.headers.get("if-none-match", "").encode()):
+            return Response(status_code=304, headers=headers)
+        return Response(token, headers=headers)
+
+    return [Route(f"{PATH}/{{number}}", status_list, methods=["GET"])]

@@ -1,0 +1,104 @@
+"""Token Status Lists (draft-ietf-oauth-status-list): 1 bit a consent, 1 when it holds no more.
+
+A worker looks whether anything ended before it answers, at most `FRESH_S` after it looked last: whatever another worker
+committed is in what this one says within a second. It reads only what ended since it looked, and a minute before: a
+transaction that began earlier may have been committed later, and workers' clocks differ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from base.clock import Clock
+from base.database import Connection, Database
+from consent.ledger.fence import Fence
+from consent.store import statuses
+from keys import jose
+from keys.digest import b64encode
+from keys.ring import Ring
+
+PATH = "/status-lists"
+TYP = "statuslist+jwt"
+FRESH_S = 0.5
+OVERLAP = timedelta(seconds=60)
+TTL_S = 60
+"""How long a verifier should keep a list."""
+LIFE_S = 3600
+"""After this a list says nothing any more: the longest that a verifier without a connection goes on."""
+KEPT = 64
+"""Lists in memory: 4 MiB of bits."""
+
+
+def address(issuer: str, number: int) -> str:
+    return f"{issuer}{PATH}/{number}"
+
+
+@dataclass(slots=True)
+class _List:
+    """`since`: what ended before it is in `bits`. `made_at`: of `token`, seconds since 1970."""
+
+    bits: bytearray
+    since: datetime | None = None
+    looked: float = 0.0
+    made_at: int = 0
+    kid: str = ""
+    token: bytes = b""
+    etag: str = ""
+    stale: bool = True
+
+
+class StatusLists:
+    def __init__(self, database: Database, ring: Ring, fence: Fence, issuer: str, clock: Clock) -> None:
+        self._database = database
+        self._ring = ring
+        self._fence = fence
+        self._issuer = issuer
+        self._clock = clock
+        self._lists: OrderedDict[int, _List] = OrderedDict()
+        self._looking = asyncio.Lock()
+
+    async def token(self, number: int) -> tuple[bytes, str] | None:
+        """The signed list and its ETag. None: there is no such list, or the registry allows nothing at present."""
+        async with self._looking:
+            known = self._lists.get(number)
+            if known is None or self._fence.reason is not None or time.monotonic() - known.looked >= FRESH_S:
+                looked = time.monotonic()
+                known = await self._database.read(lambda c: self._look(c, number))
+                if known is None:
+                    return None
+                known.looked = looked
+                self._lists[number] = known
+                while len(self._lists) > KEPT:
+                    self._lists.popitem(last=False)
+            self._lists.move_to_end(number)
+            return known.token, known.etag
+
+    def _look(self, connection: Connection, number: int) -> _List | None:
+        newest = statuses.newest(connection)
+        if newest is None or number > newest or not self._fence.is_open(connection):
+            return None
+        now = self._clock.now()
+        known = self._lists.get(number) or _List(bytearray(statuses.SIZE // 8))
+        for idx in statuses.ended(connection, number, known.since):
+            place, bit = idx >> 3, 1 << (idx & 7)
+            known.stale = known.stale or not known.bits[place] & bit
+            known.bits[place] |= bit
+        known.since = now - OVERLAP
+        at = int(now.timestamp())
+        if known.stale or at - known.made_at >= TTL_S // 2 or known.kid != self._ring.active().kid:
+            self._sign(known, number, at)
+        return known
+
+    def _sign(self, known: _List, number: int, at: int) -> None:
+        key, uri = self._ring.active(), address(self._issuer, number)
+        told = {"bits": 1, "lst": b64encode(zlib.compress(bytes(known.bits), 9))}
+        claims = {"iss": self._issuer, "sub": uri, "iat": at, "exp": at + LIFE_S, "ttl": TTL_S, "status_list": told}
+        known.token = jose.sign(claims, key, typ=TYP).encode()
+        known.etag = f'"{sha256(known.token).hexdigest()[:32]}"'
+        known.made_at, known.kid, known.stale = at, key.kid, False

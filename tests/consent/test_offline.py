@@ -1,0 +1,238 @@
+"""Consent without asking: the artefact, the lists, and the toolkit that verifies with no connection."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from agency.errors import InvalidToken
+from agency.jose import Verifier
+from agency.offline import MAX_BYTES, Consent, Offline
+from consent.interface import PersonalDataUse
+from consent.offline.lists import FRESH_S, StatusLists
+from consent.store import statuses
+
+if TYPE_CHECKING:
+    from tests.fixtures.registry import World
+
+LIST = "/status-lists/0"
+
+
+async def artefact(world: World, consent: str, agency: str = "municipality") -> tuple[int, dict[str, Any]]:
+    async with world.client(agency) as client:
+        answer = await client.post("/consent/v1/artefacts", json={"record": consent})
+    return answer.status_code, answer.json()
+
+
+async def status_list(world: World, **headers: str) -> Any:
+    async with world.client(None, **headers) as client:
+        return await client.get(LIST)
+
+
+def toolkit(world: World, **options: Any) -> Offline:
+    keys = json.loads(world.ring.jwks())
+    verifier = Verifier(world.settings.issuer, lambda: keys)
+    return Offline(verifier, "municipality", now=lambda: world.clock.now().timestamp(), **options)
+
+
+@pytest.fixture(autouse=True)
+def today(world: World) -> None:
+    """The toolkit's signatures are judged by the clock on the wall."""
+    world.clock.advance(time.time() - world.clock.now().timestamp())
+
+
+class TestAConsentThatIsVerifiedWithoutAsking:
+    async def test_it_holds_until_it_is_withdrawn_and_the_list_is_fetched_again(self, world: World, anna: str) -> None:
+        given = (await world.give(anna)).consents
+        offline, one = toolkit(world), (await artefact(world, given[0]))[1]["artefact"]
+        other = offline.read((await artefact(world, given[1]))[1]["artefact"])
+        consent = offline.read(one)
+        uri = world.settings.issuer + LIST
+        without_list = offline.holds(consent)
+        offline.take(uri, (await status_list(world)).text)
+        before = offline.holds(consent)
+        await world.registry.withdraw(consent.id, anna)
+        await asyncio.sleep(FRESH_S)
+        offline.take(uri, (await status_list(world)).text)
+
+        assert (without_list, before, offline.holds(consent), offline.holds(other)) == (False, True, False, True)
+        assert consent.sub == world.sub(anna)
+        assert consent.uri == uri
+        assert consent.idx != other.idx
+
+    async def test_another_worker_tells_it_within_a_second(self, world: World, anna: str) -> None:
+        consent = (await world.give(anna)).consents[0]
+        offline = toolkit(world)
+        read = offline.read((await artefact(world, consent))[1]["artefact"])
+        there = world.another_worker()
+        lists = StatusLists(there.database, world.ring, world.consent.ledger.fence, world.settings.issuer, world.clock)
+        first = await lists.token(0)
+        assert first is not None
+        await world.registry.withdraw(consent, anna)
+        await asyncio.sleep(FRESH_S)
+        second = await lists.token(0)
+        assert second is not None
+        offline.take(read.uri, second[0].decode())
+
+        assert first[1] != second[1]
+        assert not offline.holds(read)
+
+    async def test_a_newer_answer_ends_the_one_before_it(self, world: World, anna: str) -> None:
+        consent = (await world.give(anna)).consents[0]
+        offline = toolkit(world)
+        read = offline.read((await artefact(world, consent))[1]["artefact"])
+        await status_list(world)
+        again = await world.ask(anna, anew=True)
+        assert again is not None
+        refused = {one.category: False for one in again.items}
+        await world.registry.answer(citizen=anna, question=again, answers=refused, language="nl")
+        await asyncio.sleep(FRESH_S)
+        offline.take(read.uri, (await status_list(world)).text)
+
+        assert not offline.holds(read)
+
+    async def test_its_end_comes_before_its_bit(self, world: World, anna: str) -> None:
+        offline = toolkit(world, max_age_s=10**9)
+        read = offline.read((await artefact(world, (await world.give(anna)).consents[0]))[1]["artefact"])
+        world.clock.advance(read.exp - world.clock.now().timestamp() - 1)
+        await asyncio.sleep(FRESH_S)
+        offline._lists[read.uri] = type(
+            "Bits", (), {"bits": bytes(statuses.SIZE), "made_at": read.exp, "until": 2**40}
+        )()  # type: ignore[assignment]
+        last = offline.holds(read)
+        world.clock.advance(1)
+
+        assert (last, offline.holds(read)) == (True, False)
+
+    async def test_an_old_list_counts_no_more(self, world: World, anna: str) -> None:
+        offline = toolkit(world, max_age_s=120)
+        read = offline.read((await artefact(world, (await world.give(anna)).consents[0]))[1]["artefact"])
+        offline.take(read.uri, (await status_list(world)).text)
+        world.clock.advance(119)
+        fresh = offline.holds(read)
+        world.clock.advance(2)
+
+        assert (fresh, offline.holds(read)) == (True, False)
+
+
+class TestTheArtefact:
+    async def test_it_is_for_one_agency_and_its_place_stays(self, world: World, anna: str) -> None:
+        consent = (await world.give(anna)).consents[0]
+        first, second = [(await artefact(world, consent))[1]["artefact"] for _ in range(2)]
+        keys = json.loads(world.ring.jwks())
+        another = Offline(Verifier(world.settings.issuer, lambda: keys), "health-insurer")
+
+        assert toolkit(world).read(first).idx == toolkit(world).read(second).idx
+        with pytest.raises(InvalidToken):
+            another.read(first)
+
+    async def test_what_is_not_yours_or_ended_or_for_one_time_has_none(self, world: World, anna: str) -> None:
+        consent = (await world.give(anna)).consents[0]
+        uses = [PersonalDataUse("housing-benefit", data=("income",), one_time=True)]
+        once = await world.registry.question(citizen=anna, agency="municipality", requests=uses, answered=(), anew=True)
+        assert once is not None
+        done = await world.registry.answer(
+            citizen=anna, question=once, answers={one.category: True for one in once.items}, language="nl"
+        )
+        others, unknown = (await artefact(world, consent, "health-insurer")), (await artefact(world, "A" * 22))
+        one_time = await artefact(world, done.consents[0])
+        await world.registry.withdraw(consent, anna)
+        ended = await artefact(world, consent)
+
+        assert (others[0], unknown[0], one_time[0], ended[0]) == (404, 404, 409, 409)
+        assert others[1]["detail"] == unknown[1]["detail"]
+
+
+class TestTheList:
+    async def test_it_is_as_the_draft_has_it_and_unchanged_is_304(self, world: World, anna: str) -> None:
+        consent = (await world.give(anna)).consents[0]
+        idx = toolkit(world).read((await artefact(world, consent))[1]["artefact"]).idx
+        await world.registry.withdraw(consent, anna)
+        answer = await status_list(world)
+        header, claims, _ = answer.text.split(".")
+        told = json.loads(base64.urlsafe_b64decode(claims + "=="))
+        lst = told["status_list"]["lst"]
+        bits = zlib.decompress(base64.urlsafe_b64decode(lst + "=" * (-len(lst) % 4)))
+        again = await status_list(world, **{"if-none-match": answer.headers["etag"]})
+
+        assert answer.headers["content-type"] == "application/statuslist+jwt"
+        assert json.loads(base64.urlsafe_b64decode(header + "=="))["typ"] == "statuslist+jwt"
+        assert told["sub"] == world.settings.issuer + LIST
+        assert told["exp"] > told["iat"]
+        assert told["ttl"] > 0
+        assert told["status_list"]["bits"] == 1
+        assert [place for place in range(len(bits) * 8) if bits[place >> 3] >> (place & 7) & 1] == [idx]
+        assert (again.status_code, again.content) == (304, b"")
+
+    async def test_there_is_no_other(self, world: World) -> None:
+        async with world.client(None) as client:
+            for number in ("0", "1", "-1", "01", "x", "9999999"):
+                assert (await client.get(f"/status-lists/{number}")).status_code == 404
+
+    async def test_a_registry_that_allows_nothing_shows_none(self, world: World, anna: str) -> None:
+        await artefact(world, (await world.give(anna)).consents[0])
+        await status_list(world)
+        world.consent.ledger.fence.reason = "file_replaced"
+
+        assert (await status_list(world)).status_code == 404
+
+
+class TestTheToolkitRefuses:
+    @pytest.fixture
+    def key(self) -> ECKey:
+        return ECKey.generate_key("P-256", {"kid": "k"})
+
+    def offline(self, key: ECKey) -> Offline:
+        return Offline(Verifier("https://regie.example", lambda: {"keys": [key.as_dict(private=False)]}), "a")
+
+    def token(self, key: ECKey, raw: bytes, *, typ: str = "statuslist+jwt", **changes: Any) -> str:
+        at = int(time.time())
+        lst = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+        claims = {
+            "iss": "https://regie.example",
+            "sub": "u",
+            "iat": at,
+            "exp": at + 60,
+            "status_list": {"bits": 1, "lst": lst},
+        }
+        return jwt.encode({"alg": "ES256", "kid": "k", "typ": typ}, {**claims, **changes}, key)
+
+    def test_a_list_that_is_no_list(self, key: ECKey) -> None:
+        whole = zlib.compress(bytes(1000))
+        bad = [
+            self.token(key, zlib.compress(bytes(MAX_BYTES + 1))),
+            self.token(key, whole[:-6]),
+            self.token(key, b"no zlib"),
+            self.token(key, whole, typ="consent+jwt"),
+            self.token(key, whole, sub="another"),
+            self.token(key, whole, status_list={"bits": 2, "lst": ""}),
+            self.token(key, whole, status_list=None),
+            self.token(key, whole, exp=1),
+            self.token(ECKey.generate_key("P-256", {"kid": "k"}), whole),
+        ]
+        for one in bad:
+            with pytest.raises(InvalidToken):
+                self.offline(key).take("u", one)
+
+    def test_a_place_outside_of_its_list(self, key: ECKey) -> None:
+        offline = self.offline(key)
+        offline.take("u", self.token(key, zlib.compress(bytes(10))))
+        one = Consent("c", "s", "p", 1, ("d",), 2**40, "u", 79)
+
+        assert offline.holds(one)
+        assert not offline.holds(Consent("c", "s", "p", 1, ("d",), 2**40, "u", 80))
+
+    def test_an_older_list_does_not_replace_a_newer_one(self, key: ECKey) -> None:
+        offline = self.offline(key)
+        offline.take("u", self.token(key, zlib.compress(b"\x01" + bytes(9))))
+        offline.take("u", self.token(key, zlib.compress(bytes(10)), iat=int(time.time()) - 5))
+
+        assert not offline.holds(Consent("c", "s", "p", 1, ("d",), 2**40, "u", 0))
