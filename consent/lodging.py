@@ -117,6 +117,9 @@ class Lodging:
                 return None
             if state not in OPEN:
                 return found, None
+            if not self._registry.snapshot(connection).is_active(found.agency):
+                # It waits until the agency takes part again.
+                return None
             store.show(connection, found.id)
             found = replace(found, state=SHOWN)
             return found, self._next(connection, found)

@@ -171,6 +171,16 @@ class TestWhoMay:
         assert anna.status == 404
         assert await desk.state(request) == "expired"
 
+    async def test_of_a_suspended_agency_it_waits(self, inside: Inside, desk: Desk) -> None:
+        request, anna = await desk.lodged(), inside.house.ring.pseudonyms.handle(inside.citizens["anna"])
+        inside.run("agency suspend", id="municipality")
+        assert await inside.house.consent.lodging.open(request["id"], anna) is None
+        assert await inside.house.consent.registry.asked(anna) == []
+
+        inside.run("agency resume", id="municipality")
+
+        assert (await inside.house.consent.lodging.open(request["id"], anna))[1] is not None
+
     async def test_another_agency_does_not_see_it(self, inside: Inside, desk: Desk) -> None:
         request = await desk.lodged()
         tax = await desk_of(inside, "tax-authority")
