@@ -184,13 +184,18 @@ class Renderer:
         def day(value: date) -> str:
             return i18n.day(value, language)
 
+        def month(value: date) -> str:
+            return i18n.month(value, language)
+
         def duration(seconds: int) -> str:
             return i18n.duration(seconds, language)
 
         def text(texts: Mapping[str, str]) -> str:
             return i18n.text(texts, language)
 
-        environment.filters.update(instant=instant, day=day, duration=duration, text=text, machine=i18n.machine)
+        environment.filters.update(
+            instant=instant, day=day, month=month, duration=duration, text=text, machine=i18n.machine
+        )
         return environment
 
     def _take_static(self, folder: Path) -> None:

@@ -18,7 +18,7 @@ from consent import checks, exchanging, frequency, history, permits, questions, 
 from consent.catalogue import Catalogue
 from consent.checks import Decision
 from consent.errors import AgencySuspended
-from consent.history import Filter, Page
+from consent.history import Filter, Overview, Page
 from consent.interface import (
     Exchanged,
     LoginEvent,
@@ -337,8 +337,9 @@ class Registry:
             lambda c: history.page(c, self._ring.sealer, citizen, before=before, limit=limit, wanted=wanted)
         )
 
-    async def recipients(self, citizen: str) -> list[str]:
-        return await self.database.read(lambda c: uses.recipients(c, citizen))
+    async def history_overview(self, citizen: str, wanted: Filter = _EVERYTHING) -> Overview:
+        now = self.clock.now()
+        return await self.database.read(lambda c: history.overview(c, citizen, now=now, wanted=wanted))
 
     async def last_uses(self, citizen: str) -> dict[tuple[str, str, str], datetime]:
         return await self.database.read(lambda c: uses.last_uses(c, citizen))

@@ -92,6 +92,11 @@ def day(value: date | datetime, language: str) -> str:
     return format_date(value, "d MMMM y", locale=_locale(language))
 
 
+def month(value: date, language: str) -> str:
+    """November 2026."""
+    return format_date(value, "LLLL y", locale=_locale(language))
+
+
 def moment(value: datetime, language: str) -> str:
     """24 November 2026 at 08:15, on people's clocks."""
     return format_datetime(value.astimezone(ZONE), _PATTERNS[language], tzinfo=ZONE, locale=_locale(language))

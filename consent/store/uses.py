@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, and_, case, func, insert, select, update
 
 from base.database import Connection
 from consent.store.tables import data_use as use
@@ -100,23 +101,19 @@ def of_citizen(
     agency: str | None = None,
     purpose: str | None = None,
     decision: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Use]:
     """Newest first. `before`: only lines older than this one."""
     statement = (
         select(use, permit.c.redeemed_at)
         .select_from(use.outerjoin(permit, permit.c.id == use.c.permit))
-        .where(use.c.citizen == citizen)
+        .where(*_wanted(citizen, agency, purpose, decision, since, until))
         .order_by(use.c.seq.desc())
         .limit(limit)
     )
     if before is not None:
         statement = statement.where(use.c.seq < before)
-    if agency is not None:
-        statement = statement.where(use.c.recipient == agency)
-    if purpose is not None:
-        statement = statement.where(use.c.purpose == purpose)
-    if decision is not None:
-        statement = statement.where(use.c.decision == decision)
     return [
         Use(
             row.seq,
@@ -136,6 +133,39 @@ def of_citizen(
         )
         for row in connection.execute(statement)
     ]
+
+
+def counts(
+    connection: Connection,
+    citizen: str,
+    starts: Sequence[datetime],
+    *,
+    agency: str | None = None,
+    purpose: str | None = None,
+    decision: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> dict[str, list[int]]:
+    """How many lines were allowed and denied from each moment of `starts` to the next, in one walk of them."""
+    spans = list(itertools.pairwise(starts))
+    columns = [func.sum(case((and_(use.c.at >= begin, use.c.at < end), 1), else_=0)) for begin, end in spans]
+    wanted = _wanted(citizen, agency, purpose, decision, since, until)
+    rows = connection.execute(
+        select(use.c.decision, *columns).where(*wanted, use.c.at >= starts[0]).group_by(use.c.decision)
+    )
+    found = {row[0]: [int(one) for one in row[1:]] for row in rows}
+    return {one: found.get(one, [0] * len(spans)) for one in ("allowed", "denied")}
+
+
+def first(connection: Connection, citizen: str) -> datetime | None:
+    """When the oldest line is of."""
+    return connection.execute(
+        select(use.c.at).where(use.c.citizen == citizen).order_by(use.c.seq).limit(1)
+    ).scalar_one_or_none()
+
+
+def purposes(connection: Connection, citizen: str) -> list[str]:
+    return list(connection.execute(select(use.c.purpose).where(use.c.citizen == citizen).distinct()).scalars())
 
 
 def count_since(connection: Connection, citizen: str, recipient: str, purpose: str, since: datetime) -> int:
@@ -164,6 +194,23 @@ def last_uses(connection: Connection, citizen: str) -> dict[tuple[str, str, str]
 
 def recipients(connection: Connection, citizen: str) -> list[str]:
     return list(connection.execute(select(use.c.recipient).where(use.c.citizen == citizen).distinct()).scalars())
+
+
+def _wanted(
+    citizen: str,
+    agency: str | None,
+    purpose: str | None,
+    decision: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[ColumnElement[bool]]:
+    equal = ((use.c.recipient, agency), (use.c.purpose, purpose), (use.c.decision, decision))
+    wanted = [use.c.citizen == citizen, *(column == value for column, value in equal if value is not None)]
+    if since is not None:
+        wanted.append(use.c.at >= since)
+    if until is not None:
+        wanted.append(use.c.at < until)
+    return wanted
 
 
 def _permit(row: Any) -> Permit:

@@ -62,7 +62,7 @@ class TestHistory:
         await world.give(anna)
         await use(world, anna, "address")
 
-        assert await world.registry.recipients(anna) == ["municipality"]
+        assert (await world.registry.history_overview(anna)).recipients == ("municipality",)
         first = world.clock.now()
         assert await world.registry.last_uses(anna) == {("municipality", "housing-benefit", "address"): first}
         world.clock.advance(60)
@@ -72,7 +72,7 @@ class TestHistory:
             ("municipality", "housing-benefit", "address"): first,
             ("municipality", "housing-benefit", "income"): world.clock.now(),
         }
-        assert await world.registry.recipients(world.citizen("bert")) == []
+        assert (await world.registry.history_overview(world.citizen("bert"))).recipients == ()
         assert await world.registry.last_uses(world.citizen("bert")) == {}
 
     async def test_a_cursor_is_of_one_citizen_and_shows_nothing(self, world: World, anna: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 
 from base import csrf
+from base.i18n import ZONE
 from base.people import LoggedIn
 from base.render import Renderer
 from base.web import frame
@@ -242,3 +245,70 @@ async def test_the_receipt_is_a_file_of_its_own(world: World, anna: str, browser
     assert response.headers["content-disposition"].startswith("attachment")
     assert list(response.json()) == ["receipt", "entry", "salt", "proof"]
     assert response.json()["proof"].startswith("c2sp.org/tlog-proof@v1\n")
+
+
+class TestWhoUsedMyData:
+    async def test_the_filters_work_in_the_address_alone(
+        self, world: World, anna: str, browser: httpx2.AsyncClient
+    ) -> None:
+        """A period is of people's days, both ends in it; what is no day is refused."""
+        await world.give(anna, income=False)
+        await _used(world, anna)
+        day = world.clock.now().astimezone(ZONE).date()
+
+        async def lines(**chosen: str) -> int:
+            page = await browser.get("/my/history", params=chosen)
+            assert page.status_code == 200
+            return len(set(re.findall(r'href="/my/receipts/[^"]+/check"', page.text)))
+
+        assert await lines() == 2
+        assert await lines(decision="denied", purpose="housing-benefit", agency="municipality", to=str(day)) == 1
+        assert await lines(purpose="health-insurance") == 0
+        assert await lines(**{"from": str(day), "to": str(day)}) == 2
+        assert await lines(**{"from": str(day + timedelta(days=1))}) == 0
+        assert await lines(to=str(day - timedelta(days=1))) == 0
+        for wrong in ("yesterday", "9999-12-31", "0001-01-01", "2026-02-30"):
+            assert [
+                (await browser.get("/my/history", params={name: wrong})).status_code for name in ("from", "to")
+            ] == [400, 400]
+
+    async def test_the_next_page_keeps_what_was_chosen(
+        self, world: World, anna: str, browser: httpx2.AsyncClient
+    ) -> None:
+        await world.give(anna, income=False)
+        for _ in range(26):
+            world.clock.advance(1)
+            await _used(world, anna)
+
+        first = (await browser.get("/my/history", params={"decision": "denied"})).text
+        older = re.search(r'rel="next" href="([^"]+)"', first)
+        assert older is not None
+        second = (await browser.get(html.unescape(older[1]))).text
+
+        assert "decision=denied" in older[1]
+        assert [page.count("You refused this") for page in (first, second)] == [25, 1]
+
+    async def test_the_chart_and_its_table_have_the_same_numbers_and_no_inline_style(
+        self, world: World, anna: str, browser: httpx2.AsyncClient
+    ) -> None:
+        await world.give(anna, income=False)
+        await _used(world, anna)
+        world.clock.advance(45 * 86400)
+        await _used(world, anna)
+        await _used(world, anna)
+        await _used(world, world.citizen("bert"))
+
+        page = (await browser.get("/my/history")).text
+
+        drawn = [int(one) for one in re.findall(r'text-anchor="middle"[^>]*>(\d+)</text>', page)]
+        rows = re.findall(r'data-label="Allowed">(\d+)</td>\s*<td data-label="Refused">(\d+)</td>', page)
+        assert len(rows) == 12
+        assert [int(a) + int(b) for a, b in rows if (a, b) != ("0", "0")] == drawn == [2, 4]
+        assert "style=" not in page
+
+
+async def _used(world: World, citizen: str) -> None:
+    """One line allowed, where there is consent, and one denied."""
+    await world.registry.release(
+        citizen=citizen, agency="municipality", purpose="housing-benefit", categories=frozenset({"address", "income"})
+    )

@@ -28,6 +28,7 @@ async def test_no_hot_statement_walks_a_big_table(world: World, anna: str) -> No
     permitted = await world.database.write(lambda c: world.registry.permit_unit(c, ASKED, sub))
     await world.registry.redeem(permitted.permit, source="tax-authority")
     await world.registry.history(anna)
+    await world.registry.history_overview(anna)
     await world.registry.consents(anna)
     await world.registry.withdraw(recorded.consents[0], anna)
     await world.registry.withdraw_agency("municipality", anna)
