@@ -15,9 +15,10 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent import pages
-from consent.api import catalogue, checks, ledger, offline, openapi, permits, records, requests
+from consent.api import catalogue, checks, estonia, ledger, offline, openapi, permits, records, requests
 from consent.callers import Callers
 from consent.dpv.records import Records
+from consent.estonia.tracker import Tracker
 from consent.lodging import Lodging
 from consent.offline.lists import StatusLists
 from consent.pages import lodged
@@ -46,6 +47,7 @@ class Consent:
         return [
             *self.api(callbacks),
             *self.log(),
+            *self.facades(),
             *pages.routes(self.registry, renderer, citizens),
             *lodged.routes(self.lodging, renderer, citizens),
             *record_pages.routes(self.records, citizens),
@@ -72,6 +74,10 @@ class Consent:
     def log(self) -> list[BaseRoute]:
         """/ledger, as C2SP tlog-tiles has it, and the status lists: what anyone may read."""
         return [*ledger.routes(self.ledger, self.database), *offline.public(self.lists)]
+
+    def facades(self) -> list[BaseRoute]:
+        """What others' software asks in words of its own: /estonia."""
+        return list(estonia.routes(Tracker(self.registry), self.callers))
 
     def documents(self) -> dict[str, Cached]:
         version = [(b"api-version", API_VERSION.encode())]

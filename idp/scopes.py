@@ -1,6 +1,13 @@
 """Scopes: which kind of personal data each asks for, and which API a token with it is for."""
 
-CONSENT_SCOPES = ("consent:check", "consent:permit", "consent:redeem", "consent:request", "consent:record")
+CONSENT_SCOPES = (
+    "consent:check",
+    "consent:permit",
+    "consent:redeem",
+    "consent:request",
+    "consent:record",
+    "consent:usage",
+)
 """For the registry's API; a token with one of them has that API as its audience."""
 
 GRANT_SCOPES = ("grant_management_query", "grant_management_revoke")

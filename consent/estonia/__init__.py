@@ -1,0 +1,1 @@
+"""Estonia's Data Tracker (Andmejälgija), spoken natively."""
