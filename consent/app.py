@@ -19,6 +19,7 @@ from consent.api import catalogue, checks, estonia, ledger, offline, openapi, pe
 from consent.callers import Callers
 from consent.dpv.records import Records
 from consent.estonia.tracker import Tracker
+from consent.freshness import Freshness
 from consent.lodging import Lodging
 from consent.offline.lists import StatusLists
 from consent.pages import lodged
@@ -38,6 +39,7 @@ class Consent:
         self.lodging = Lodging(self.registry)
         self.records = Records(self.registry, ring.pseudonyms, settings.issuer)
         self.lists = StatusLists(database, ring, self.ledger.fence, settings.issuer, clock)
+        self.freshness = Freshness(database, ring.pseudonyms.mac)
         self.callers = Callers(ring, database, settings, clock)
 
     def routes(
@@ -56,8 +58,8 @@ class Consent:
     def api(self, callbacks: Callbacks | None = None) -> list[BaseRoute]:
         """/consent/v1, as its OpenAPI document has it; hottest first, since routes are tried in order."""
         return [
-            *checks.routes(self.registry, self.callers),
-            *permits.routes(self.registry, self.callers, self.ring.sealer),
+            *checks.routes(self.registry, self.callers, self.freshness),
+            *permits.routes(self.registry, self.callers, self.ring.sealer, self.freshness),
             *catalogue.routes(self.registry),
             *records.routes(self.records, self.callers),
             *offline.routes(self.registry, self.callers, self.ring, self.settings.issuer),

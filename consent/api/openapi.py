@@ -40,7 +40,7 @@ _SENTENCES = {
     409: "It was done before, or too much waits already.",
     413: "The body is too large.",
     415: "The body must be JSON.",
-    422: "The Idempotency-Key was used for another request.",
+    422: "The Idempotency-Key was used for another request, or `atLeastAsFresh` is no consistencyToken of ours.",
     503: "Busy; nothing was done. Try again.",
 }
 
@@ -101,6 +101,8 @@ def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any])
     if operation in _SCOPES:
         result["security"] = [{"oauth2": [_SCOPES[operation]]}]
         refusals += [401, 403]
+    if operation == "check":
+        refusals.append(422)
     if operation in ("permit", "redeem", "lodge"):
         refusals.append(422)
         schema = {"type": "string", "pattern": KEY}

@@ -18,6 +18,7 @@ from consent.api.shapes import (
     RedemptionRequest,
 )
 from consent.callers import Callers
+from consent.freshness import Freshness
 from consent.interface import PermitRefused
 from consent.permits import Asked
 from consent.registry import Registry
@@ -32,10 +33,11 @@ _REFUSALS = {
 }
 
 
-def routes(registry: Registry, callers: Callers, sealer: Sealer) -> list[Route]:
+def routes(registry: Registry, callers: Callers, sealer: Sealer, freshness: Freshness) -> list[Route]:
     async def permit(request: Request) -> Response:
         caller = await callers.require(request, "consent:permit")
         body = await read_json(request, PermitRequest)
+        await freshness.reach(body.at_least_as_fresh)
         asked = Asked(caller.agency, body.purpose, tuple(dict.fromkeys(body.data)), body.source)
 
         def effect(connection: Connection) -> tuple[int, bytes]:
@@ -44,7 +46,13 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer) -> list[Route]:
             if done.permit is None or outcome.permit_id is None or outcome.expires_at is None:
                 return 403, _denied(outcome.decision.reason)
             return 201, msgspec.json.encode(
-                PermitAnswer(done.permit, outcome.permit_id, effects.time(outcome.expires_at), outcome.revision)
+                PermitAnswer(
+                    done.permit,
+                    outcome.permit_id,
+                    effects.time(outcome.expires_at),
+                    outcome.revision,
+                    freshness.token(outcome.revision),
+                )
             )
 
         return await effects.run(registry, sealer, request, caller, body, effect)

@@ -8,6 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from base.problems import API_VERSION
+from consent.freshness import PATTERN
 
 END = r"\Z"
 
@@ -22,16 +23,21 @@ Sub = Annotated[str, _text("[A-Za-z0-9_-]{43}", max_length=43)]
 Version = Annotated[float, msgspec.Meta(ge=1, le=1_000_000, multiple_of=1)]
 """A whole number, 1.0 too: JSON knows no other kind, and some libraries write it so."""
 Data = Annotated[list[Slug], msgspec.Meta(min_length=1, max_length=30)]
+Token = Annotated[str, _text(PATTERN, max_length=32)]
 Jwt = Annotated[str, _text(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", max_length=8_192)]
 
 
 class CheckRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """May we use this now? `purposeVersion`: the version you mean; when another is published the answer is no."""
+    """May we use this now? `purposeVersion`: the version you mean; when another is published the answer is no.
+
+    `atLeastAsFresh`: a consistencyToken; the answer is from a state at least that new.
+    """
 
     sub: Sub
     purpose: Slug
     data: Data
     purpose_version: Version | None = None
+    at_least_as_fresh: Token | None = None
 
 
 class CheckItem(msgspec.Struct, omit_defaults=True):
@@ -42,22 +48,24 @@ class CheckItem(msgspec.Struct, omit_defaults=True):
 
 
 class CheckAnswer(msgspec.Struct, rename="camel"):
-    """`revision`: what of the register was seen. `checkedAt`: UTC."""
+    """`revision`: what of the register was seen; `consistencyToken` says it to whoever is asked next. `checkedAt`: UTC."""
 
     decision: Literal["allowed", "denied"]
     reason: str
     items: list[CheckItem]
     revision: int
+    consistency_token: str
     checked_at: str
 
 
-class PermitRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A permit to get this data from this source, once, within 30 seconds."""
+class PermitRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A permit to get this data from this source, once, within 30 seconds. `atLeastAsFresh`: as for a check."""
 
     sub: Sub
     purpose: Slug
     data: Data
     source: Slug
+    at_least_as_fresh: Token | None = None
 
 
 class PermitAnswer(msgspec.Struct, rename="camel"):
@@ -65,6 +73,7 @@ class PermitAnswer(msgspec.Struct, rename="camel"):
     permit_id: str
     expires_at: str
     revision: int
+    consistency_token: str
 
 
 class RedemptionRequest(msgspec.Struct, forbid_unknown_fields=True):

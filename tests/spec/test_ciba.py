@@ -14,7 +14,8 @@ from sqlalchemy import select
 
 from agency.jose import Key
 from base.ids import identifier
-from idp.endpoints.discovery import document
+from idp.endpoints.discovery import OPENID, document
+from idp.profiles import PROFILES
 from idp.store import tables
 from tests.fixtures.server import CALLBACK
 
@@ -805,7 +806,7 @@ class TestSection10_2:
 
 def test_the_metadata_names_it(inside: Inside) -> None:
     """fapi-ciba-id1-discovery-end-point-verification; CIBA section 4."""
-    metadata = document(inside.house.settings)
+    metadata = document(inside.house.settings, OPENID, PROFILES.values())
 
     assert metadata["backchannel_authentication_endpoint"] == f"{inside.issuer}/oauth2/bc-authorize"
     assert metadata["backchannel_token_delivery_modes_supported"] == ["poll", "ping"]

@@ -474,9 +474,10 @@ class TestTwoTabs:
 
 def test_the_metadata_names_it(inside: Inside) -> None:
     """RFC 8628 section 4."""
-    from idp.endpoints.discovery import document
+    from idp.endpoints.discovery import OPENID, document
+    from idp.profiles import PROFILES
 
-    metadata = document(inside.house.settings)
+    metadata = document(inside.house.settings, OPENID, PROFILES.values())
 
     assert metadata["device_authorization_endpoint"] == f"{inside.issuer}/oauth2/device_authorization"
     assert GRANT in metadata["grant_types_supported"]
