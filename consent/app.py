@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from starlette.routing import BaseRoute
 
@@ -41,6 +42,9 @@ class Consent:
         self.lists = StatusLists(database, ring, self.ledger.fence, settings.issuer, clock)
         self.freshness = Freshness(database, ring.pseudonyms.mac)
         self.callers = Callers(ring, database, settings, clock)
+
+    body_limits: ClassVar = {checks.BULK: checks.BULK_BODY}
+    """Bytes of a body, by path, where it is more than elsewhere."""
 
     def routes(
         self, renderer: Renderer, citizens: CitizenSessions, callbacks: Callbacks | None = None

@@ -80,7 +80,14 @@ class House:
         app.router.routes.extend(self.consent.routes(self.renderer, self.provider, self.provider))
         app.router.routes.extend([Route("/health/live", self._live), Route("/health/ready", self._ready)])
         documents = {**self.provider.documents(), **self.consent.documents()}
-        self._frame = frame(app, self.settings, cached=documents, renderer=self.renderer, clock=self.clock)
+        self._frame = frame(
+            app,
+            self.settings,
+            cached=documents,
+            body_limits=self.consent.body_limits,
+            renderer=self.renderer,
+            clock=self.clock,
+        )
         return self._frame
 
     def close(self) -> None:

@@ -56,11 +56,12 @@ def frame(
     cached: Mapping[str, Cached] | None = None,
     renderer: Renderer | None = None,
     body_limit: int = MAX_BODY,
+    body_limits: Mapping[str, int] | None = None,
     clock: Clock | None = None,
 ) -> Frame:
     """One application of routes, or of an application, with the guard around it.
 
-    `cached`: documents by path. With a `renderer`, its static files and its language switch are served too. `clock`:
+    `cached`: documents by path. `body_limits`: bytes, by path, where it is another than `body_limit`. With a `renderer`, its static files and its language switch are served too. `clock`:
     at whose time a forwarded certificate must be valid.
     """
     inner = Starlette(routes=list(app)) if isinstance(app, Sequence) else app
@@ -72,7 +73,9 @@ def frame(
         endpoints = dispatch.table(inner.router.routes)
     if renderer is not None:
         documents.update(renderer.static_files)
-    return Frame(inner, settings, documents, endpoints, Refusals(renderer), body_limit, clock or SystemClock())
+    return Frame(
+        inner, settings, documents, endpoints, Refusals(renderer), body_limit, body_limits or {}, clock or SystemClock()
+    )
 
 
 class Frame:
@@ -84,13 +87,15 @@ class Frame:
         endpoints: dict[tuple[str, str], Endpoint],
         refusals: Refusals,
         body_limit: int,
+        body_limits: Mapping[str, int],
         clock: Clock,
     ) -> None:
         self.app = app
         self.cached = cached
         self.endpoints = endpoints
         self.refusals = refusals
-        self.body_limit = body_limit
+        self._body_limit = body_limit
+        self._body_limits = body_limits
         self.addresses = Addresses(settings)
         self.proxy = Proxy(settings)
         self.clock = clock
@@ -131,6 +136,10 @@ class Frame:
             return
         await self._run(scope, receive, send)
 
+    def body_limit(self, scope: Scope) -> int:
+        """Bytes that are read of a body that is sent there."""
+        return self._body_limits.get(scope["path"], self._body_limit)
+
     def _known(self, scope: Scope) -> Cached | None:
         """The document at this address, or the view of it that the query asks for."""
         document = self.cached.get(scope["path"])
@@ -157,7 +166,9 @@ class Frame:
         if known:
             return Problem(405, headers={"allow": "GET, HEAD"})
         for name, value in scope["headers"]:
-            if name == b"content-length" and (not value.isdigit() or len(value) > 12 or int(value) > self.body_limit):
+            if name == b"content-length" and (
+                not value.isdigit() or len(value) > 12 or int(value) > self.body_limit(scope)
+            ):
                 return Problem(413 if value.isdigit() else 400)
             if name == b"accept" and scope["path"].startswith(_API) and not takes_json(value.decode("latin-1")):
                 return Problem(406, "This API answers in application/json.")
@@ -210,7 +221,7 @@ class Frame:
 class _Exchange:
     """One request and its response: counts the body in, finishes the headers out."""
 
-    __slots__ = ("_frame", "_receive", "_received", "_scope", "_send", "started", "too_large")
+    __slots__ = ("_frame", "_limit", "_receive", "_received", "_scope", "_send", "started", "too_large")
 
     def __init__(self, frame: Frame, scope: Scope, receive: Receive, send: Send) -> None:
         self._frame = frame
@@ -218,6 +229,7 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._received = 0
+        self._limit = frame.body_limit(scope)
         self.started = False
         self.too_large = False
         scope[REQUEST_ID] = secrets.token_hex(8)
@@ -226,7 +238,7 @@ class _Exchange:
         message = await self._receive()
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
-            if self._received > self._frame.body_limit:
+            if self._received > self._limit:
                 self.too_large = True
                 raise Problem(413)
         return message

@@ -12,6 +12,7 @@ from consent.idempotent import KEY
 
 _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("post", "/checks", "check", "May this data of this citizen be used for this purpose now?", shapes.CheckRequest, {200: shapes.CheckAnswer}),
+    ("post", "/checks/bulk", "bulk", "The same of up to 5,000 at once, answered in their order.", shapes.BulkRequest, {200: shapes.BulkAnswer}),
     ("post", "/permits", "permit", "Ask a permit for one use, within 30 seconds.", shapes.PermitRequest, {201: shapes.PermitAnswer}),
     ("post", "/permits/redemptions", "redeem", "Take a permit as its source, once.", shapes.RedemptionRequest, {200: shapes.RedemptionAnswer}),
     ("post", "/requests", "lodge", "Ask a citizen whom you know, for when he has time.", requests.LodgeRequest, {201: requests.LodgedAnswer}),
@@ -24,6 +25,7 @@ _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
 )  # fmt: skip
 _SCOPES = {
     "check": "consent:check",
+    "bulk": "consent:check",
     "permit": "consent:permit",
     "redeem": "consent:redeem",
     "lodge": requests.SCOPE,
@@ -101,7 +103,7 @@ def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any])
     if operation in _SCOPES:
         result["security"] = [{"oauth2": [_SCOPES[operation]]}]
         refusals += [401, 403]
-    if operation == "check":
+    if operation in ("check", "bulk"):
         refusals.append(422)
     if operation in ("permit", "redeem", "lodge"):
         refusals.append(422)

@@ -58,6 +58,18 @@ class CheckAnswer(msgspec.Struct, rename="camel"):
     checked_at: str
 
 
+class BulkRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Many checks at once, of any of the agency's citizens and purposes."""
+
+    checks: Annotated[list[CheckRequest], msgspec.Meta(min_length=1, max_length=5_000)]
+
+
+class BulkAnswer(msgspec.Struct):
+    """One answer for each check, in the order asked."""
+
+    checks: list[CheckAnswer]
+
+
 class PermitRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A permit to get this data from this source, once, within 30 seconds. `atLeastAsFresh`: as for a check."""
 
