@@ -4,7 +4,8 @@
  2. its name is resolved once; every address it leads to must be public; one of those is connected to, by number
  3. TLS and Host are of the name that was given; no redirect is followed, no proxy used, no cookie kept
  4. 3 seconds for all of it; 256 KB of body, unpacked by nobody; the content type must be one that was expected
- 5. so many connections at a time, in all and to one host; a host that fails is left alone for a while
+ 5. so many connections at a time, in all and to one host, whose others wait for their turn; an address that fails is
+    left alone for a while, and others of its host are not
 
 RFC 8725 section 3.10; OpenID Connect Core section 6.2 (server-side request forgery).
 """
@@ -15,8 +16,9 @@ import asyncio
 import socket
 import ssl
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlencode
@@ -32,10 +34,10 @@ from base.settings import Settings
 
 TOTAL_S = 3.0
 MAX_BODY = 256 * 1024
-SLOTS, WAITING, PER_HOST = 16, 64, 4
-"""Exchanges at a time, how many may wait, and at a time with one host."""
+SLOTS, WAITING, PER_HOST, WAITING_PER_HOST = 16, 64, 4, 12
+"""Exchanges at a time and how many may wait; the same of one host. A turn is waited for as long as an exchange may take."""
 FAILURES, OPEN_S, OPEN_MOST_S = 3, 30.0, 600.0
-"""After so many failures in a row a host is left alone this long, doubling up to the most."""
+"""After so many failures in a row an address is left alone this long, doubling up to the most."""
 TRIED = 3
 """Addresses of one name that are tried, when connecting fails."""
 JSON = frozenset({"application/json"})
@@ -68,6 +70,7 @@ class Fetch:
         self._tls: ssl.SSLContext | None = None
         self._slots = asyncio.Semaphore(SLOTS)
         self._under_way: Counter[str] = Counter()
+        self._turns: dict[str, asyncio.Semaphore] = {}
         self._breakers: OrderedDict[str, _Breaker] = OrderedDict()
 
     async def get_json(self, url: str, *, media_types: frozenset[str] = JSON) -> Any:
@@ -101,29 +104,45 @@ class Fetch:
         except outbound.Refused as refused:
             raise Unreachable(str(refused)) from refused
         host = parts.netloc.lower()
-        breaker = self._breaker(host)
+        breaker = self._breaker(host + parts.path)
         now = asyncio.get_running_loop().time()
         if now < breaker.open_until:
-            raise Unreachable("its host failed a moment ago")
-        if self._under_way.total() >= SLOTS + WAITING or self._under_way[host] >= PER_HOST:
+            raise Unreachable("it failed a moment ago")
+        if self._under_way.total() >= SLOTS + WAITING or self._under_way[host] >= PER_HOST + WAITING_PER_HOST:
             raise Unreachable("enough is under way")
-        self._under_way[host] += 1
-        try:
-            async with self._slots, asyncio.timeout(TOTAL_S):
-                answer = await self._connect(method, parts, headers, content)
-        except (OSError, TimeoutError, httpx2.HTTPError, outbound.Refused, Unreachable) as error:
-            breaker.failed(asyncio.get_running_loop().time())
-            log.warning("fetch.failed", address=host, error=type(error).__name__)
-            raise error if isinstance(error, Unreachable) else Unreachable(type(error).__name__) from error
-        finally:
-            self._under_way[host] -= 1
-            if not self._under_way[host]:
-                del self._under_way[host]
+        async with self._turn(host):
+            try:
+                async with self._slots, asyncio.timeout(TOTAL_S):
+                    answer = await self._connect(method, parts, headers, content)
+            except (OSError, TimeoutError, httpx2.HTTPError, outbound.Refused, Unreachable) as error:
+                breaker.failed(asyncio.get_running_loop().time())
+                log.warning("fetch.failed", address=host, error=type(error).__name__)
+                raise error if isinstance(error, Unreachable) else Unreachable(type(error).__name__) from error
         if answer.status >= 500:
             breaker.failed(asyncio.get_running_loop().time())
         else:
             breaker.succeeded()
         return answer
+
+    @asynccontextmanager
+    async def _turn(self, host: str) -> AsyncIterator[None]:
+        """One of `PER_HOST` exchanges with a host. Unreachable when none ended in the meantime."""
+        self._under_way[host] += 1
+        turn = self._turns.setdefault(host, asyncio.Semaphore(PER_HOST))
+        try:
+            try:
+                async with asyncio.timeout(TOTAL_S):
+                    await turn.acquire()
+            except TimeoutError as error:
+                raise Unreachable("enough is under way") from error
+            try:
+                yield
+            finally:
+                turn.release()
+        finally:
+            self._under_way[host] -= 1
+            if not self._under_way[host]:
+                del self._under_way[host], self._turns[host]
 
     async def _connect(self, method: str, parts: SplitResult, headers: Mapping[str, str], content: bytes) -> Answer:
         host = parts.hostname or ""
@@ -155,9 +174,9 @@ class Fetch:
                 self._tls.load_verify_locations(self._authorities)
         return self._tls
 
-    def _breaker(self, host: str) -> _Breaker:
-        breaker = self._breakers.setdefault(host, _Breaker())
-        self._breakers.move_to_end(host)
+    def _breaker(self, address: str) -> _Breaker:
+        breaker = self._breakers.setdefault(address, _Breaker())
+        self._breakers.move_to_end(address)
         while len(self._breakers) > 1_000:
             self._breakers.popitem(last=False)
         return breaker

@@ -252,12 +252,65 @@ class TestBounds:
             await fetch.get_json(listener.url)
 
     async def test_one_host_has_so_many_connections_at_a_time(self, fetch: Fetch, listener: Listener) -> None:
+        """The next ones wait for their turn, a bounded number; the rest is refused."""
         listener.delay_s = 0.2
+        most, now = 0, 0
 
-        done = await asyncio.gather(*(fetch.get_json(listener.url) for _ in range(20)), return_exceptions=True)
+        def respond(_: str) -> bytes:
+            nonlocal now
+            now -= 1
+            return answer(DOCUMENT)
 
-        assert listener.connections == fetching.PER_HOST
-        assert sum(one == DOCUMENT for one in done) == fetching.PER_HOST
+        async def watch() -> None:
+            nonlocal most
+            while True:
+                most = max(most, listener.connections - answered())
+                await asyncio.sleep(0.01)
+
+        def answered() -> int:
+            return -now
+
+        listener.respond = respond
+        watching = asyncio.create_task(watch())
+        done = await asyncio.gather(*(fetch.get_json(listener.url) for _ in range(40)), return_exceptions=True)
+        watching.cancel()
+
+        served = fetching.PER_HOST + fetching.WAITING_PER_HOST
+        assert 1 < most <= fetching.PER_HOST
+        assert listener.connections == sum(one == DOCUMENT for one in done) == served
+        assert [str(one) for one in done if one != DOCUMENT] == ["enough is under way"] * (40 - served)
+
+    async def test_a_turn_is_not_waited_for_for_ever(
+        self, fetch: Fetch, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of one host that hangs, each exchange ends in time, those that waited too; another host is not held up."""
+        monkeypatch.setattr(fetching, "TOTAL_S", 0.2)
+        listener.delay_s = 0.8
+        async with Listener(lambda _: answer(DOCUMENT)).running() as other:
+            hanging = [asyncio.create_task(fetch.get_json(listener.url)) for _ in range(16)]
+            await asyncio.sleep(0.05)
+            begun = asyncio.get_running_loop().time()
+            elsewhere = await fetch.get_json(other.url)
+            took = asyncio.get_running_loop().time() - begun
+            done = await asyncio.gather(*hanging, return_exceptions=True)
+
+        assert elsewhere == DOCUMENT
+        assert took < 0.2
+        assert all(isinstance(one, Unreachable) for one in done)
+        assert fetch._turns == {}
+        # The listener's own answers, to nobody by now.
+        await asyncio.sleep(1)
+
+    async def test_one_address_that_fails_does_not_close_its_host(self, fetch: Fetch, listener: Listener) -> None:
+        """Many agencies' software runs at one host: the one that is broken is left alone, and nobody else."""
+        listener.respond = lambda head: answer(DOCUMENT) if "/good" in head else answer({}, status="503 x")
+        for _ in range(fetching.FAILURES):
+            with pytest.raises(Unreachable):
+                await fetch.get_json(listener.url)
+
+        with pytest.raises(Unreachable, match="a moment ago"):
+            await fetch.get_json(listener.url)
+        assert await fetch.get_json(listener.url.replace("/document", "/good")) == DOCUMENT
 
     async def test_all_hosts_together_too(self, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fetching, "WAITING", 2)
