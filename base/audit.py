@@ -20,7 +20,7 @@ EVENTS = frozenset(
         "grant.amended", "grant.revoked",
         "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.submitted",
         "purpose.published", "purpose.rejected", "purpose.retired",
-        "key.rotated", "key.revoked", "consent.withdrawn_by_operator", "ledger.reconciled", "ledger.keys_rotated",
+        "key.rotated", "key.revoked", "consent.withdrawn_by_operator", "govstack.policy", "govstack.webhook", "ledger.reconciled", "ledger.keys_rotated",
     }
 )  # fmt: skip
 

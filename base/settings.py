@@ -246,6 +246,22 @@ class Settings(BaseSettings):
         example="/etc/regie/ledger-policy",
     )
 
+    govstack: bool = _setting(
+        False,
+        "Serve the GovStack Consent API at /govstack/v1 (docs/govstack.md). Off unless an agency's software needs it: it "
+        "is one more address from which the catalogue is changed and consents end.",
+        unit="true or false",
+        danger="Give the scope govstack:config to few: whoever has it ends an agency's purposes.",
+        example="true",
+    )
+    govstack_demonstration: str = _setting(
+        "",
+        "The agency that a caller of /govstack/v1 without a token is: for GovStack's own test suite, which sends none.",
+        unit="agency id",
+        danger="In development alone; start-up refuses otherwise.",
+        example="municipality",
+    )
+
     def model_post_init(self, _context: object) -> None:
         if self.development and not self.issuer:
             self.issuer = f"http://localhost:{self.port}"
@@ -285,8 +301,16 @@ class Settings(BaseSettings):
             raise UnsafeSettings("REGIE_DATABASE_URL must begin with postgresql+psycopg:// (empty means SQLite).")
         if self.outbound_ca is not None and not self.outbound_ca.is_file():
             raise UnsafeSettings("REGIE_OUTBOUND_CA must be a PEM file that the server's user can read.")
+        self._check_govstack()
         self._check_tls()
         self._check_lifetimes()
+
+    def _check_govstack(self) -> None:
+        if self.govstack_demonstration and not (self.development and self.govstack):
+            raise UnsafeSettings(
+                "REGIE_GOVSTACK_DEMONSTRATION needs no token of anybody: it is for REGIE_DEVELOPMENT=true with "
+                "REGIE_GOVSTACK=true."
+            )
 
     def _check_tls(self) -> None:
         secret = self.proxy_secret.get_secret_value() if self.proxy_secret is not None else None

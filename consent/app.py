@@ -21,6 +21,7 @@ from consent.callers import Callers
 from consent.dpv.records import Records
 from consent.estonia.tracker import Tracker
 from consent.freshness import Freshness
+from consent.govstack import routes as govstack
 from consent.lodging import Lodging
 from consent.offline.lists import StatusLists
 from consent.pages import lodged
@@ -54,6 +55,7 @@ class Consent:
             *self.api(callbacks),
             *self.log(),
             *self.facades(),
+            *self.govstack(),
             *pages.routes(self.registry, renderer, citizens),
             *lodged.routes(self.lodging, renderer, citizens),
             *record_pages.routes(self.records, citizens),
@@ -76,6 +78,13 @@ class Consent:
                 self.settings.issuer,
             ),
         ]
+
+    def govstack(self) -> list[BaseRoute]:
+        """/govstack/v1, if it is on."""
+        if not self.settings.govstack:
+            return []
+        issuer, demonstration = self.settings.issuer, self.settings.govstack_demonstration
+        return list(govstack.routes(self.registry, self.callers, self.ring, self.clock, issuer, demonstration))
 
     def log(self) -> list[BaseRoute]:
         """/ledger, as C2SP tlog-tiles has it, and the status lists: what anyone may read."""

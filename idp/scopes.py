@@ -7,6 +7,9 @@ CONSENT_SCOPES = (
     "consent:request",
     "consent:record",
     "consent:usage",
+    "govstack:config",
+    "govstack:service",
+    "govstack:audit",
 )
 """For the registry's API; a token with one of them has that API as its audience."""
 

@@ -326,7 +326,21 @@ consent_status = Table(
     Index("uq_consent_status_place", "list", "idx", unique=True),
 )
 
-APPEND_ONLY = ("act", "ledger_batch", "notice")
+govstack_revision = Table(
+    "govstack_revision",
+    metadata,
+    Column("agency", NAME, primary_key=True),
+    Column("kind", String(16), primary_key=True),  # Policy, Webhook, DataAgreement
+    Column("object", String(80), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("snapshot", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("author", NAME, nullable=False),
+    Column("predecessor", String(64), nullable=False),
+    Column("ended", Boolean, nullable=False),
+)
+
+APPEND_ONLY = ("act", "govstack_revision", "ledger_batch", "notice")
 FORGETTABLE = ("consent_event", "data_use", "redemption")
 GROWING = ("ledger_tile",)
 MIGRATION_EXTRA = f"append_only.protect(op, {APPEND_ONLY}, forgettable={FORGETTABLE}, growing={GROWING})"

@@ -87,11 +87,11 @@ def test_the_house_audits_itself_while_it_runs(server: Server, held: Path) -> No
 
 def test_an_operators_acts_are_lines_of_the_log(server: Server, key: str) -> None:
     """And it is published by itself, without anybody asking."""
-    before = receipt._checkpoint(httpx2.get(f"{server.issuer}/ledger/checkpoint").text).size
+    before = receipt.checkpoint_of(httpx2.get(f"{server.issuer}/ledger/checkpoint").text).size
     server.tell("agency suspend", id="health-insurer")
     server.tell("agency resume", id="health-insurer")
     deadline = time.monotonic() + 10
-    while (now := receipt._checkpoint(httpx2.get(f"{server.issuer}/ledger/checkpoint").text).size) < before + 2:
+    while (now := receipt.checkpoint_of(httpx2.get(f"{server.issuer}/ledger/checkpoint").text).size) < before + 2:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

@@ -20,6 +20,8 @@ from jwcrypto import jwt as jwcrypto_jwt
 
 from base.settings import Settings
 from consent import permits, receipts
+from consent.govstack import consents as govstack
+from consent.offline import artefact, lists
 from idp.endpoints import discovery
 from idp.profiles import PROFILES
 from idp.tokens import mint, responses
@@ -28,7 +30,16 @@ from keys.ring import Ring
 
 HERE = Path(__file__).resolve().parent.parent.parent
 RESPONSES = tuple(kind.typ for kind in (*responses.KINDS, responses.LOGOUT))
-TYPES = (mint.AT_TYP, *RESPONSES, discovery.METADATA_TYP, permits.TYP, receipts.TYP)
+TYPES = (
+    mint.AT_TYP,
+    *RESPONSES,
+    discovery.METADATA_TYP,
+    permits.TYP,
+    receipts.TYP,
+    artefact.TYP,
+    lists.TYP,
+    govstack.TYP,
+)
 """Every kind of token that we sign."""
 OPTIONS = {"require_aud": True, "require_exp": True, "require_iss": True}
 

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_75eb790d"
+revision = "0001_1a5def2d"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -186,6 +186,19 @@ def upgrade() -> None:
     with op.batch_alter_table("data_use", schema=None) as batch_op:
         batch_op.create_index("ix_data_use_citizen", ["citizen", "seq"], unique=False)
 
+    op.create_table(
+        "govstack_revision",
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("object", sa.String(length=80), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("snapshot", sa.Text(), nullable=False),
+        sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.Column("author", sa.String(length=64), nullable=False),
+        sa.Column("predecessor", sa.String(length=64), nullable=False),
+        sa.Column("ended", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("agency", "kind", "object", "number", name=op.f("pk_govstack_revision")),
+    )
     op.create_table(
         "idempotency",
         sa.Column("agency", sa.String(length=64), nullable=False),
@@ -369,7 +382,7 @@ def upgrade() -> None:
     # ### end Alembic commands ###
     append_only.protect(
         op,
-        ("act", "ledger_batch", "notice"),
+        ("act", "govstack_revision", "ledger_batch", "notice"),
         forgettable=("consent_event", "data_use", "redemption"),
         growing=("ledger_tile",),
     )
@@ -421,6 +434,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_idempotency_expires_at"))
 
     op.drop_table("idempotency")
+    op.drop_table("govstack_revision")
     with op.batch_alter_table("data_use", schema=None) as batch_op:
         batch_op.drop_index("ix_data_use_citizen")
 
