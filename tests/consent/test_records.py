@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from base.database.tables import OUTBOX
 from consent.interface import QuestionChanged
 from consent.permits import Asked
-from consent.store import tables
+from consent.store import govstack, tables
 from keys.digest import b64encode
 
 if TYPE_CHECKING:
@@ -169,6 +169,8 @@ class TestDatabaseForbids:
         permitted = await world.database.write(lambda c: world.registry.permit_unit(c, asked, world.sub(anna)))
         await world.registry.redeem(permitted.permit, source="tax-authority")
         await world.registry.ledger.round()
+        revision = govstack.Stored("policy", 1, "{}", world.clock.now(), "municipality", "", ended=False)
+        await world.database.write(lambda c: govstack.add(c, "municipality", "policy", revision))
         there = tables.metadata.tables[table]
         first = next(iter(there.c))
         statement = update(there).values({first: first}) if verb == "update" else delete(there)
