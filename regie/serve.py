@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import uvicorn
+from uvicorn import _subprocess
 
 from base.settings import Settings
 from base.web import Frame
@@ -23,6 +26,8 @@ def run(settings: Settings) -> None:
     # Whatever would stop a worker stops us here, in a sentence; and the tables are ready before any of them starts.
     House.open(settings).close()
     print(f"Regie is at {settings.issuer} ({settings.workers} processes on port {settings.port})", flush=True)
+    # Forked from this one thread with nothing open: no worker imports again what is here, and memory is shared.
+    _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]
     uvicorn.run("regie.serve:worker", factory=True, workers=settings.workers, **listening.options(settings))
 
 
