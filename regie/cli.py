@@ -93,6 +93,7 @@ keys = _group("keys", "Keys for signing and for encryption.")
 consent = _group("consent", "Single consents, for the help desk.")
 ledger = _group("ledger", "The ledger: what proves that nothing was changed.")
 receipt = _group("receipt", "Receipts.")
+supervisor = _group("supervisor", "What the supervisor sees: figures, and no citizen.")
 
 
 def _plain(group: typer.Typer, name: str, command: str, doc: str, argument: str | None = None) -> None:
@@ -309,6 +310,15 @@ def ledger_reconcile(
 ) -> None:
     """After a database was put back: complete it, end what had ended, and allow again. It is itself in the ledger."""
     run("ledger reconcile", {"as_new_log": as_new_log, "declared": declared}, as_json=as_json)
+
+
+@supervisor.command("report")
+def supervisor_report(
+    month: Annotated[str, typer.Option(help="Such as 2026-10; else the one that runs, until midnight.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Uses, denials and answers of a month, what is unusual in them, and no number that is about few people; recorded."""
+    run("supervisor report", {"month": month}, as_json=as_json)
 
 
 @receipt.command("verify")

@@ -340,6 +340,23 @@ govstack_revision = Table(
     Column("ended", Boolean, nullable=False),
 )
 
+counted_month = Table(
+    "counted_month",
+    metadata,
+    Column("month", String(7), primary_key=True),
+    Column("until", Instant, nullable=False),
+)
+figure = Table(
+    "figure",
+    metadata,
+    Column("month", String(7), primary_key=True),
+    Column("agency", NAME, primary_key=True),
+    Column("purpose", NAME, primary_key=True),
+    Column("what", String(16), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("people", BigInteger, nullable=False),
+)
+
 APPEND_ONLY = ("act", "govstack_revision", "ledger_batch", "notice")
 FORGETTABLE = ("consent_event", "data_use", "redemption")
 GROWING = ("ledger_tile",)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from regie import doctor
-from regie.commands import agencies, citizens, clients, consents, keyring, ledger, purposes, sessions
+from regie.commands import agencies, citizens, clients, consents, keyring, ledger, purposes, sessions, supervisor
 from regie.commands.base import Refused
 from regie.house import House
 
@@ -26,6 +26,7 @@ COMMANDS: dict[str, Command] = {
     **keyring.COMMANDS,
     "doctor": doctor.examine,
     **ledger.COMMANDS,
+    **supervisor.COMMANDS,
 }
 
 __all__ = ["COMMANDS", "Command", "Refused"]

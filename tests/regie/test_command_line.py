@@ -293,6 +293,12 @@ def test_a_citizen_is_found_by_number_and_the_look_up_is_recorded(line: Line) ->
     assert [tuple(one) for one in events].count(("citizen.looked_up", citizen)) == 2
 
 
+def test_the_supervisors_report_is_of_a_month_and_of_no_other_period(line: Line) -> None:
+    assert line.json("supervisor", "report")["total"]["allowed"] == "<10"
+
+    assert "a month is such as" in line.json("supervisor", "report", "--month", "2026-10-09", expect=1)["error"]
+
+
 def test_a_file_of_nothing_but_bad_lines_is_refused_and_each_line_told(line: Line, tmp_path: Path) -> None:
     (tmp_path / "wrong.jsonl").write_text('{"id": "x"}\n{"id": "y"}\n')
 

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_1a5def2d"
+revision = "0001_198368c5"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -144,6 +144,12 @@ def upgrade() -> None:
         batch_op.create_index("uq_consent_status_place", ["list", "idx"], unique=True)
 
     op.create_table(
+        "counted_month",
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("until", base.database.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("month", name=op.f("pk_counted_month")),
+    )
+    op.create_table(
         "counter",
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("subject", sa.String(length=200), nullable=False),
@@ -186,6 +192,16 @@ def upgrade() -> None:
     with op.batch_alter_table("data_use", schema=None) as batch_op:
         batch_op.create_index("ix_data_use_citizen", ["citizen", "seq"], unique=False)
 
+    op.create_table(
+        "figure",
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("purpose", sa.String(length=64), nullable=False),
+        sa.Column("what", sa.String(length=16), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("people", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("month", "agency", "purpose", "what", name=op.f("pk_figure")),
+    )
     op.create_table(
         "govstack_revision",
         sa.Column("agency", sa.String(length=64), nullable=False),
@@ -435,6 +451,7 @@ def downgrade() -> None:
 
     op.drop_table("idempotency")
     op.drop_table("govstack_revision")
+    op.drop_table("figure")
     with op.batch_alter_table("data_use", schema=None) as batch_op:
         batch_op.drop_index("ix_data_use_citizen")
 
@@ -444,6 +461,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_counter_changed_at"))
 
     op.drop_table("counter")
+    op.drop_table("counted_month")
     with op.batch_alter_table("consent_status", schema=None) as batch_op:
         batch_op.drop_index("uq_consent_status_place")
 
