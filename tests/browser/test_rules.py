@@ -1,0 +1,415 @@
+"""The rules of the pages, each in a real browser: what asking, stopping and looking back must be. Without script.
+
+Which are tested here, which elsewhere and which are not met: docs/page-rules.md.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from tests.fixtures.server import copied
+from tests.fixtures.visitors import Visitor, citizen
+from tests.flows.test_independent_client import address
+
+if TYPE_CHECKING:
+    from tests.fixtures.server import Server
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: install the package chromium"),
+]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+CONFIRM, STOP_ASKING = "main button:not([name=stop])", "main button[name=stop]"
+BOXES = """names => names.map(name => {
+    const box = document.querySelector(name).closest("label"), style = getComputedStyle(box);
+    const { width, height } = box.getBoundingClientRect();
+    return [Math.round(width), Math.round(height), style.color, style.backgroundColor, style.borderColor,
+            style.borderWidth, style.fontSize, style.fontWeight, style.opacity].join(" ");
+})"""
+
+
+class Client(BaseHTTPRequestHandler):
+    """The page of the municipality that the citizen comes back to."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def back() -> Iterator[str]:
+    """Where the client awaits the citizen: a browser goes to no port that was never meant for pages."""
+    client = ThreadingHTTPServer(("127.0.0.1", 0), Client)
+    threading.Thread(target=client.serve_forever, daemon=True).start()
+    yield f"http://localhost:{client.server_address[1]}/callback"
+    client.shutdown()
+    client.server_close()
+
+
+@pytest.fixture(scope="module", params=["sqlite"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, back: str) -> Iterator[Server]:
+    made = copied(request.getfixturevalue("filled_server")(request), request, tmp_path_factory)
+    made.start()
+    try:
+        made.register("housing", "baseline", agency="municipality", scope="openid", redirect_uris=[back])
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def visitor(server: Server) -> Iterator[Callable[[str], Visitor]]:
+    """A citizen who has just logged in, new for each name."""
+    came: list[Visitor] = []
+
+    def come(username: str) -> Visitor:
+        citizen(server, username)
+        one = Visitor(server, username)
+        came.append(one)
+        one.log_in()
+        return one
+
+    yield come
+    for one in came:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def reader(visitor: Callable[[str], Visitor]) -> Visitor:
+    """Who looks and never answers."""
+    return visitor("reader")
+
+
+@pytest.fixture
+def open_page(chromium: Any, server: Server) -> Iterator[Callable[..., Any]]:
+    """This citizen's browser, without script."""
+    opened = []
+
+    def start(one: Visitor, **more: Any) -> Any:
+        context = chromium.new_context(
+            base_url=server.issuer,
+            viewport={"width": 1280, "height": 1024},
+            **{"java_script_enabled": False, "locale": "en-GB", **more},
+        )
+        jar = one._http.cookies.jar
+        context.add_cookies([{"name": c.name, "value": c.value or "", "url": server.issuer} for c in jar])
+        opened.append(context)
+        return context.new_page()
+
+    yield start
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def asking(server: Server, back: str) -> Callable[..., str]:
+    """Where the municipality asks for all that housing benefit needs."""
+
+    def where(**use: Any) -> str:
+        details = json.dumps([{"type": "personal_data_use", "purpose": "housing-benefit", **use}])
+        client = server.clients["housing"]
+        return address(server, client, scope="openid", redirect_uri=back, authorization_details=details)
+
+    return where
+
+
+def told(page: Any) -> set[str]:
+    """What the client was told when the citizen came back to it."""
+    where = urlsplit(page.url)
+    assert where.path == "/callback", page.url
+    return {name if name != "error" else value for name, value in parse_qsl(where.query)} - {"state", "iss"}
+
+
+def answer(page: Any, **answers: str) -> int:
+    """Each item by one click, and the confirmation; answers how many clicks that was."""
+    for name, value in answers.items():
+        page.click(f"input[name={name}][value={value}]")
+    page.click(CONFIRM)
+    return len(answers) + 1
+
+
+def consents(page: Any) -> list[str]:
+    page.goto("/my/consents")
+    return [one.inner_text() for one in page.locator("tbody tr").all()]
+
+
+def test_rule_01_stopping_takes_no_more_clicks_than_giving_and_no_other_login(
+    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+) -> None:
+    page = open_page(visitor("rule01"))
+    page.goto(asking(data=["address"]))
+    giving = answer(page, address="allow")
+    page.goto("/my/consents")
+    stopping = ["main tbody >> text=Stop", "main >> text=Yes, stop"]
+
+    for one in stopping:
+        page.click(one)
+
+    assert "This has stopped" in page.inner_text("main")
+    assert len(stopping) <= giving
+    page.goto("/my")
+    page.click("main >> text=See or stop my consents")
+    assert page.url.endswith("/my/consents")
+
+
+def test_rule_02_allow_and_deny_are_alike(
+    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+) -> None:
+    """Size, colours, letters; the next to be reached by the same key; as many steps to either end."""
+    page = open_page(visitor("rule02"))
+    for width in (320, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(asking())
+        allow, deny = page.evaluate(BOXES, ["input[name=address][value=allow]", "input[name=address][value=deny]"])
+        assert allow == deny
+    page.focus("input[name=address][value=allow]")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("input[name=address]:checked").get_attribute("value") == "deny"
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("input[name=address]:checked").get_attribute("value") == "allow"
+
+    denied = answer(page, address="deny", income="deny")
+    assert told(page) == {"code"}
+    other = open_page(visitor("rule02b"))
+    other.goto(asking())
+
+    assert answer(other, address="allow", income="allow") == denied
+    assert told(other) == {"code"}
+
+
+def test_rule_03_nothing_is_chosen_beforehand_and_nothing_counts_before_all_is(
+    asking: Callable[..., str], reader: Visitor, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(reader)
+    page.goto(asking())
+    assert page.locator("input[type=radio]").count() == 4
+    assert page.locator("input:checked").count() == 0
+
+    answer(page, address="allow")
+
+    assert page.locator("[aria-invalid], .utrecht-form-field--invalid").count() == 1
+    assert "Your income" in page.inner_text("#error-summary")
+    assert consents(page) == []
+
+
+def test_rule_04_looking_waiting_and_closing_give_nothing(
+    asking: Callable[..., str], reader: Visitor, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(reader)
+    page.goto(asking())
+    page.click("input[name=address][value=allow]")
+    page.click("input[name=income][value=allow]")
+    page.mouse.wheel(0, 5000)
+    page.close()
+    page = open_page(reader)
+    assert consents(page) == []
+
+    page.goto(asking())
+    page.click("input[name=address][value=allow]")
+    page.click(STOP_ASKING)
+
+    assert told(page) == {"access_denied", "error_description"}
+    assert consents(page) == []
+
+
+def test_rule_05_one_switch_is_of_one_kind_of_data_for_one_purpose(
+    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+) -> None:
+    page = open_page(visitor("rule05"))
+    page.goto(asking())
+    assert page.locator("fieldset").count() == 2
+    assert "Your health insurance premium" not in page.inner_text("main")
+
+    answer(page, address="allow", income="deny")
+
+    rows = consents(page)
+    assert sorted("Active" if "Active" in one else "Refused by you" for one in rows) == ["Active", "Refused by you"]
+    assert all("Housing benefit" in one for one in rows)
+
+
+@pytest.mark.parametrize(
+    ("use", "how_long"),
+    [({}, "every time it is needed for this purpose"), ({"one_time": True}, "One time, within")],
+)
+def test_rule_06_the_first_page_says_it_all(
+    asking: Callable[..., str],
+    reader: Visitor,
+    open_page: Callable[..., Any],
+    use: dict[str, Any],
+    how_long: str,
+) -> None:
+    page = open_page(reader)
+    page.goto(asking(**use))
+    said = page.inner_text("main")
+
+    for one in (
+        "Municipality of",
+        "Comes from:",
+        "Your address",
+        "Your income",
+        "whether you can get housing benefit",
+        how_long,
+        "How long they keep it",
+        "2 years",
+        "Benefits office",
+        "You can change your answer at any time in Regie",
+    ):
+        assert one in said
+    assert page.locator("details").count() == 0
+
+
+def test_rule_09_what_refusing_means_is_said_before_and_refusing_goes_on(
+    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+) -> None:
+    """What does not need the data is given all the same: the login."""
+    page = open_page(visitor("rule09"))
+    page.goto(asking())
+    assert "You can also apply on paper." in page.inner_text("main")
+
+    answer(page, address="deny", income="deny")
+
+    assert told(page) == {"code"}
+
+
+def test_rule_10_asked_again_it_says_what_is_different_and_asks_that_alone(
+    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+) -> None:
+    page = open_page(visitor("rule10"))
+    page.goto(asking(data=["address"]))
+    answer(page, address="allow")
+
+    page.goto(asking())
+
+    assert page.locator("fieldset").count() == 1
+    assert "This is new." in page.inner_text("fieldset:has(input[name=income])")
+    assert "You allowed this before: Your address." in page.inner_text("main")
+    answer(page, income="deny")
+    page.goto(f"{asking()}&prompt=consent")
+    assert "Your answer takes the place of that." in page.inner_text("fieldset:has(input[name=address])")
+    assert "You allow this now" not in page.inner_text("fieldset:has(input[name=income])")
+
+
+def test_rule_11_where_it_goes_on_is_said_before(
+    asking: Callable[..., str], reader: Visitor, open_page: Callable[..., Any], chromium: Any
+) -> None:
+    stranger = chromium.new_context(locale="en-GB", java_script_enabled=False).new_page()
+    stranger.goto(asking())
+    assert "After logging in you go back there." in stranger.inner_text("main")
+    stranger.context.close()
+    page = open_page(reader)
+    page.goto(asking())
+
+    assert "After this you go back to Municipality of" in page.inner_text("main form")
+    assert page.inner_text(STOP_ASKING) == "Stop, go back without answering"
+
+
+def test_rule_12_nothing_else_is_offered_while_asking(
+    asking: Callable[..., str], reader: Visitor, open_page: Callable[..., Any]
+) -> None:
+    """No link and no button but the law, the answers and the way back; nothing is loaded from elsewhere."""
+    page = open_page(reader)
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    page.goto(asking())
+
+    links = [one.get_attribute("href") for one in page.locator("main a").all()]
+    assert links == ["https://eur-lex.europa.eu/eli/reg/2016/679/oj"]
+    assert page.locator("main button").count() == 2
+    assert page.locator("main img, main iframe, main video").count() == 0
+    assert loaded
+    assert {urlsplit(one).netloc for one in loaded} == {urlsplit(page.url).netloc}
+
+
+def test_rule_15_the_consents_are_one_click_from_the_overview_and_two_from_the_home_page(
+    reader: Visitor, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(reader)
+    page.goto("/")
+    page.click("main >> text=To my overview")
+    page.click("main >> text=See or stop my consents")
+
+    assert page.url.endswith("/my/consents")
+    assert page.inner_text("h1") == "My consents"
+
+
+def test_rule_18_and_27_what_ended_stays_with_its_reason_and_how_to_undo_it(
+    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+) -> None:
+    """Success is a heading, a picture and a text; the reason is a text too."""
+    page = open_page(visitor("rule18"))
+    page.goto(asking())
+    answer(page, address="allow", income="deny")
+    page.goto("/my/consents")
+    page.click("main tbody a[href$=withdraw]")
+    page.click(CONFIRM)
+
+    done = page.locator("main .utrecht-alert--ok")
+    assert done.locator("h2").inner_text() == "This has stopped"
+    assert done.locator("svg").count() == 1
+    rows = consents(page)
+    assert len(rows) == 2
+    assert {"Withdrawn by you", "Refused by you"} == {
+        reason for one in rows for reason in ("Active", "Withdrawn by you", "Refused by you") if reason in one
+    }
+
+
+def test_rule_19_and_20_before_the_last_step_it_says_what_follows_and_asks_for_nothing(
+    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+) -> None:
+    """Consequences, what was shared already, whom to ask to delete it; no reason, no payment, no call."""
+    page = open_page(visitor("rule19"))
+    page.goto(asking())
+    answer(page, address="allow", income="allow")
+    page.goto("/my/consents")
+    page.click("main tbody a[href$=withdraw] >> nth=0")
+    said = page.inner_text("main")
+
+    assert "You can also apply on paper." in said
+    assert "What the organisation already received" in said
+    assert "You can ask it to delete that:" in said
+    assert "You need no reason and it costs nothing." in said
+    assert page.locator("main :is(input:not([type=hidden]), textarea, select)").count() == 0
+    assert sum("Active" in one for one in consents(page)) == 2
+
+
+def test_rule_23_an_empty_history_says_since_when_it_was_kept(reader: Visitor, open_page: Callable[..., Any]) -> None:
+    page = open_page(reader)
+    page.goto("/my/history")
+
+    assert "recording began when this service did" in page.inner_text("main")
+
+
+@pytest.mark.parametrize("use", [{"duration_days": 366}, {"data": ["address", "income", "birth-date"]}])
+def test_rule_24_more_than_the_purpose_allows_is_not_asked(
+    asking: Callable[..., str], reader: Visitor, open_page: Callable[..., Any], use: dict[str, Any]
+) -> None:
+    page = open_page(reader)
+
+    page.goto(asking(**use))
+
+    assert told(page) == {"invalid_authorization_details", "error_description"}
+    assert consents(page) == []
