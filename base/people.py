@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.requests import Request
 
@@ -40,6 +40,21 @@ class NoCallbacks:
 
     async def is_callback(self, client_id: str, uri: str) -> bool:  # noqa: ARG002 - the protocol's
         return False
+
+
+class Accounts(Protocol):
+    """What the provider has of a citizen, as his own pages may show it."""
+
+    async def account(self, citizen: str) -> dict[str, Any]:
+        """Members of JSON, as docs/export.md tells them; empty for nobody. `citizen`: the registry's handle."""
+        ...
+
+
+class NoAccounts:
+    """A registry without a provider beside it."""
+
+    async def account(self, citizen: str) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
+        return {}
 
 
 class CitizenSessions(Protocol):

@@ -48,8 +48,10 @@ class Receipt:
 
     def file(self, proof: str) -> bytes:
         """As the citizen keeps it. `proof`: empty while the entry waits for its place, for a second at most."""
-        members = {"receipt": self.jws, "entry": self.entry.decode(), "salt": b64encode(self.salt), "proof": proof}
-        return msgspec.json.format(msgspec.json.encode(members), indent=1)
+        return msgspec.json.format(msgspec.json.encode(self.members(proof)), indent=1)
+
+    def members(self, proof: str) -> dict[str, str]:
+        return {"receipt": self.jws, "entry": self.entry.decode(), "salt": b64encode(self.salt), "proof": proof}
 
 
 def find(
@@ -68,6 +70,21 @@ def find(
     if found is None or seed is None:
         return None
     kind, row = found
+    return of(kind, row, catalogue, ring, seed, citizen=citizen, issuer=issuer, now=now)
+
+
+def of(
+    kind: str,
+    row: Mapping[str, Any],
+    catalogue: Catalogue,
+    ring: Ring,
+    seed: bytes,
+    *,
+    citizen: str,
+    issuer: str,
+    now: datetime,
+) -> Receipt:
+    """Of a row as it was written. `kind`: consent or use. `seed`: the citizen's."""
     sub = ring.pseudonyms.pairwise(citizen, row[leaf.SECTOR[kind]])
     told = (use_claims if kind == "use" else claims)(row, catalogue, sub=sub, issuer=issuer, now=now)
     salt, entry = ring.pseudonyms.salt(seed, row["nonce"]), leaf.content(kind, row, sub)

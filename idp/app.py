@@ -23,6 +23,7 @@ from base.web import Cached
 from consent.interface import Door
 from idp import decoupled, logouts, pages, pings, requests, revoking
 from idp.authenticators.passkey import RelyingParty
+from idp.citizens import told
 from idp.clients.fetched import Fetched
 from idp.context import Context
 from idp.delivering import LogoutDelivery
@@ -123,6 +124,11 @@ class Provider:
             notices=session.notices,
             asked=len(asked) + len(lodged),
         )
+
+    async def account(self, citizen: str) -> dict[str, Any]:
+        """See base.people.Accounts."""
+        context, now = self.context, self.context.now()
+        return await context.database.read(lambda c: told.all_of(c, context.ring, context.settings, citizen, now))
 
     async def is_callback(self, client_id: str, uri: str) -> bool:
         """See base.people.Callbacks."""

@@ -77,7 +77,7 @@ class House:
         app.router.routes.clear()
         # Hot endpoints are Starlette routes: FastAPI's own cost three times as much.
         app.router.routes.extend(self.provider.routes())
-        app.router.routes.extend(self.consent.routes(self.renderer, self.provider, self.provider))
+        app.router.routes.extend(self.consent.routes(self.renderer, self.provider, self.provider, self.provider))
         app.router.routes.extend([Route("/health/live", self._live), Route("/health/ready", self._ready)])
         documents = {**self.provider.documents(), **self.consent.documents()}
         self._frame = frame(

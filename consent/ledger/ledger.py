@@ -14,7 +14,7 @@ from consent.ledger.checkpoint import origin_of
 from consent.ledger.fence import Fence
 from consent.ledger.journal import Journal
 from consent.ledger.policy import read as read_policy
-from consent.ledger.publish import Publisher
+from consent.ledger.publish import Inclusion, Publisher
 from consent.ledger.sequencer import Sequencer
 from consent.ledger.witnesses import Witnesses
 from consent.store import leaves
@@ -69,15 +69,22 @@ class Ledger:
         """
         text = ""
         for _ in range(int(WAIT_S / TICK_S) + 1):
-            if self.fence.reason is None:
-                found = await self._database.read(lambda c: self.publisher.inclusion(c, leaf_hash, seq))
-                text = found.text if found is not None else ""
-                if found is not None and (not self.policy.asks or self.publisher.is_cosigned(found.checkpoint)):
-                    break
+            found = await self._database.read(lambda c: self._inclusion(c, leaf_hash, seq))
+            text = found.text if found is not None else ""
+            if found is not None and (not self.policy.asks or self.publisher.is_cosigned(found.checkpoint)):
+                break
             if self._task is None:
                 break
             await asyncio.sleep(TICK_S)
         return text
+
+    def proof_now(self, connection: Connection, leaf_hash: str, seq: int) -> str:
+        """As `proof`, of what there is at this moment."""
+        found = self._inclusion(connection, leaf_hash, seq)
+        return found.text if found is not None else ""
+
+    def _inclusion(self, connection: Connection, leaf_hash: str, seq: int) -> Inclusion | None:
+        return self.publisher.inclusion(connection, leaf_hash, seq) if self.fence.reason is None else None
 
     def _look(self, connection: Connection) -> bool:
         """Whether there is anything to do; on the way the fence is proven and what is published is seen."""

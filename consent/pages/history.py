@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.forms import Form, parse_query
+from base.i18n import N_
 from base.people import CitizenSessions
 from base.problems import Problem
 from base.render import Renderer
@@ -22,6 +23,9 @@ from consent.registry import Filter, Registry
 
 PAGE = 25
 PATH = "/my/history"
+DAY = N_("Choose a day, or write it as year-month-day: 2026-11-25, for example.")
+ORDER = N_("The last day comes before the first day. Choose a later last day.")
+_NO_DAY = date.min
 CHOICES = ("agency", "purpose", "decision", "from", "to")
 # The chart's drawing, in units of its own: a column for each month, and room above for its number.
 _COLUMN, _BAR, _HEIGHT, _ABOVE = 30, 22, 120, 18
@@ -53,7 +57,8 @@ class History(Page):
             return login(request)
         query = parse_query(request)
         chosen = {name: query.get(name) or "" for name in CHOICES}
-        wanted = _filter(query)
+        wanted, errors = _filter(query)
+        _ = self.renderer.translator(request)
         try:
             page = await self.registry.history(person.citizen, before=query.get("before"), limit=PAGE, wanted=wanted)
         except BadCursor:
@@ -64,6 +69,8 @@ class History(Page):
             "history.html",
             person,
             await self.registry.catalogue(),
+            status=400 if errors else 200,
+            errors={name: _(text) for name, text in errors.items()},
             uses=page.uses,
             older=f"{PATH}?{urlencode({**chosen, 'before': page.older})}" if page.older else None,
             overview=overview,
@@ -84,16 +91,28 @@ def bars(months: Sequence[Month]) -> list[Bar]:
     ]
 
 
-def _filter(query: Form) -> Filter:
-    """Days are people's days; both ends belong to the period."""
-    try:
-        since = midnight(date.fromisoformat(query["from"])) if query.get("from") else None
-        until = midnight(date.fromisoformat(query["to"]) + timedelta(days=1)) if query.get("to") else None
-        # The first and the last years of the calendar are no moments in UTC.
-        if any(one is not None and not 1900 <= one.year <= 9000 for one in (since, until)):
-            raise Problem(400)
-    except (ValueError, OverflowError):
-        raise Problem(400) from None
+def _filter(query: Form) -> tuple[Filter, dict[str, str]]:
+    """What is chosen, and what to say beside a field. Days are people's days; both ends belong to the period."""
+    since, last = _day(query.get("from")), _day(query.get("to"))
+    errors = {name: DAY for name, day in (("from", since), ("to", last)) if day is _NO_DAY}
+    if not errors and since and last and last < since:
+        errors["to"] = ORDER
+    if errors:
+        since = last = None
+    until = last + timedelta(days=1) if last else None
     return Filter(
-        query.get("agency") or None, query.get("purpose") or None, query.get("decision") or None, since, until
-    )
+        query.get("agency") or None,
+        query.get("purpose") or None,
+        query.get("decision") or None,
+        midnight(since) if since else None,
+        midnight(until) if until else None,
+    ), errors
+
+
+def _day(text: str | None) -> date | None:
+    """The first and the last years of the calendar are no moments in UTC: no day to us."""
+    try:
+        found = date.fromisoformat(text) if text else None
+    except ValueError:
+        return _NO_DAY
+    return found if found is None or 1900 <= found.year <= 9000 else _NO_DAY

@@ -130,11 +130,10 @@ def owners(connection: Connection, consent_ids: Collection[str]) -> dict[str, st
     return {row.id: row.citizen for row in rows}
 
 
-def of_citizen(connection: Connection, citizen: str, *, limit: int) -> list[Record]:
-    """Newest first, ended ones too."""
-    rows = connection.execute(
-        select(consent).where(consent.c.citizen == citizen).order_by(consent.c.seq.desc()).limit(limit)
-    )
+def of_citizen(connection: Connection, citizen: str, *, limit: int, before: int | None = None) -> list[Record]:
+    """Newest first, ended ones too. `before`: only those older than this `seq`."""
+    statement = select(consent).where(consent.c.citizen == citizen).order_by(consent.c.seq.desc()).limit(limit)
+    rows = connection.execute(statement if before is None else statement.where(consent.c.seq < before))
     return [_record(row) for row in rows]
 
 

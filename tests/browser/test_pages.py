@@ -205,6 +205,8 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
         "/my",
         "/my/consents",
         "/my/history",
+        "/my/history?from=gisteren",
+        "/my/data",
         "/my/logins",
         "/my/logins/password",
         "/my/logins/totp",

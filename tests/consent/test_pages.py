@@ -272,6 +272,26 @@ class TestWhoUsedMyData:
                 (await browser.get("/my/history", params={name: wrong})).status_code for name in ("from", "to")
             ] == [400, 400]
 
+    async def test_what_is_no_day_is_told_beside_its_field_with_what_to_do(
+        self, world: World, anna: str, browser: httpx2.AsyncClient
+    ) -> None:
+        await world.give(anna)
+        await _used(world, anna)
+
+        for chosen, name, said in (
+            ({"to": "gisteren"}, "to", "year-month-day"),
+            ({"from": "2026-02-30"}, "from", "year-month-day"),
+            ({"from": "2026-02-02", "to": "2026-02-01"}, "to", "before the first day"),
+        ):
+            page = await browser.get("/my/history", params=chosen)
+            assert page.status_code == 400
+            beside = re.search(rf'id="error-{name}">(.*?)</p>', page.text, re.DOTALL)
+            assert beside is not None
+            assert said in beside[1]
+            assert f'href="#field-{name}"' in page.text
+            assert html.escape(next(iter(chosen.values()))) in page.text
+            assert "/check" not in page.text
+
     async def test_the_next_page_keeps_what_was_chosen(
         self, world: World, anna: str, browser: httpx2.AsyncClient
     ) -> None:

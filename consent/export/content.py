@@ -1,0 +1,154 @@
+"""The lines of a citizen's export, a page at a time: no history is too long for it, and no read is long."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from base.database import Connection
+from base.people import Accounts
+from consent import receipts
+from consent.dpv.record import state_of
+from consent.export.mentioned import Mentioned
+from consent.registry import Registry
+from consent.store import exported, records, seeds
+from consent.store.records import Record
+from keys.ring import Ring
+
+PAGE = 25
+"""Lines that are read, signed and proven at a time."""
+Line = dict[str, Any]
+_Read = Callable[[Connection, int | None], list[tuple[int, Line]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """`proven`: with the receipt of each line, and its proof."""
+
+    registry: Registry
+    ring: Ring
+    issuer: str
+    accounts: Accounts
+    citizen: str
+    mentioned: Mentioned
+    proven: bool = True
+
+    async def head(self) -> Line:
+        """What comes before the lines. What was written last is waited for, so that each line has its proof."""
+        registry, citizen = self.registry, self.citizen
+        if self.proven:
+            for leaf, seq in await registry.database.read(lambda c: exported.newest(c, citizen)):
+                await registry.ledger.proof(leaf, seq)
+        known = await registry.database.read(lambda c: exported.pseudonyms(c, citizen))
+        asked = await registry.database.read(lambda c: exported.requests(c, citizen))
+        for one in (*known, *asked):
+            self.mentioned.agencies.add(one["agency"])
+        return {
+            "account": await self.accounts.account(citizen),
+            "pseudonyms": known,
+            "requests": [_request(one) for one in asked],
+        }
+
+    def consents(self) -> AsyncIterator[Line]:
+        """Newest first."""
+        return self._pages(self._consents)
+
+    def uses(self) -> AsyncIterator[Line]:
+        """Newest first; denied attempts too."""
+        return self._pages(self._uses)
+
+    async def _pages(self, read: _Read) -> AsyncIterator[Line]:
+        before: int | None = None
+        while True:
+            at = before
+            page = await self.registry.database.read(lambda c, at=at: read(c, at))  # type: ignore[misc]  # bound now
+            for _, line in page:
+                yield line
+            if len(page) < PAGE:
+                return
+            before = page[-1][0]
+
+    def _consents(self, connection: Connection, before: int | None) -> list[tuple[int, Line]]:
+        now, seed = self.registry.clock.now(), seeds.find(connection, self.citizen)
+        page = []
+        for record in records.of_citizen(connection, self.citizen, limit=PAGE, before=before):
+            self.mentioned.consent(record)
+            events = records.events(connection, record.id)
+            lines = [self._event(connection, one, seed, now) for one in events]
+            page.append((record.seq, _consent(record, lines, now)))
+        return page
+
+    def _uses(self, connection: Connection, before: int | None) -> list[tuple[int, Line]]:
+        now, seed = self.registry.clock.now(), seeds.find(connection, self.citizen)
+        page = []
+        for row in exported.uses(connection, self.citizen, before=before, limit=PAGE):
+            self.mentioned.use(row)
+            page.append((row["seq"], _use(row, self._receipt(connection, "use", row, seed, now))))
+        return page
+
+    def _event(self, connection: Connection, row: Mapping[str, Any], seed: bytes | None, now: datetime) -> Line:
+        line = {"type": row["type"], "at": time(row["at"]), "channel": row["channel"]}
+        return {**line, "receipt": self._receipt(connection, "consent", row, seed, now)}
+
+    def _receipt(
+        self, connection: Connection, kind: str, row: Mapping[str, Any], seed: bytes | None, now: datetime
+    ) -> Line | None:
+        """The file that the line's own page gives, too."""
+        if seed is None or not self.proven:
+            return None
+        catalogue = self.registry.snapshot(connection)
+        made = receipts.of(kind, row, catalogue, self.ring, seed, citizen=self.citizen, issuer=self.issuer, now=now)
+        return made.members(self.registry.ledger.proof_now(connection, made.leaf_hash, made.seq))
+
+
+def time(at: datetime | None) -> str | None:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at is not None else None
+
+
+def _consent(record: Record, events: list[Line], now: datetime) -> Line:
+    return {
+        "id": record.id,
+        "agency": record.agency,
+        "purpose": record.purpose,
+        "purposeVersion": record.purpose_version,
+        "data": record.category,
+        "state": state_of(record, now),
+        "answeredAt": time(record.at),
+        "expiresAt": time(record.expires_at),
+        "oneTime": record.once,
+        "endedAt": time(record.ended_at),
+        "notice": record.notice_hash,
+        "language": record.language,
+        "events": events,
+    }
+
+
+def _use(row: Mapping[str, Any], receipt: Line | None) -> Line:
+    return {
+        "at": time(row["at"]),
+        "recipient": row["recipient"],
+        "source": row["source"],
+        "purpose": row["purpose"],
+        "purposeVersion": row["purpose_version"],
+        "data": row["categories"],
+        "kind": row["use_kind"],
+        "legalBasis": row["legal_basis"],
+        "decision": row["decision"],
+        "reason": row["reason"],
+        "permit": row["permit"],
+        "takenAt": time(row["redeemed_at"]),
+        "receipt": receipt,
+    }
+
+
+def _request(row: Mapping[str, Any]) -> Line:
+    return {
+        "id": row["id"],
+        "agency": row["agency"],
+        "purposes": [one["purpose"] for one in row["uses"]],
+        "state": row["state"],
+        "askedAt": time(row["lodged_at"]),
+        "expiresAt": time(row["expires_at"]),
+    }

@@ -1,0 +1,49 @@
+"""What is kept of me: a page that tells it, and the files to take along (GDPR art. 15 and 20)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from base.people import Accounts, CitizenSessions
+from base.render import Renderer
+from consent.export import document
+from consent.export.content import Export
+from consent.export.mentioned import Mentioned
+from consent.pages.page import Page, login
+from consent.registry import Registry
+from keys.ring import Ring
+
+PATH = "/my/data"
+
+
+def routes(
+    registry: Registry, ring: Ring, issuer: str, renderer: Renderer, citizens: CitizenSessions, accounts: Accounts
+) -> list[Route]:
+    page = Mine(registry, renderer, citizens)
+
+    async def as_json(request: Request) -> Response:
+        person = await citizens.current(request)
+        if person is None:
+            return login(request)
+        export = Export(registry, ring, issuer, accounts, person.citizen, Mentioned())
+        return StreamingResponse(document.stream(export), headers=_file(registry, "json", "application/json"))
+
+    return [
+        Route(PATH, page.show, methods=["GET"]),
+        Route(f"{PATH}.json", as_json, methods=["GET"]),
+    ]
+
+
+class Mine(Page):
+    async def show(self, request: Request) -> Response:
+        person = await self.citizens.current(request)
+        if person is None:
+            return login(request)
+        return self.page(request, "mine.html", person, await self.registry.catalogue())
+
+
+def _file(registry: Registry, ending: str, kind: str) -> dict[str, str]:
+    name = f"regie-{registry.clock.now():%Y-%m-%d}.{ending}"
+    return {"content-type": kind, "content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}

@@ -1,0 +1,103 @@
+"""All that is kept of a citizen, as a file: whole, his own alone, and each line of it proven."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agency.receipt import verify
+from consent.export.content import PAGE
+from consent.interface import PersonalDataUse
+from tests.fixtures.server import CITIZENS
+
+if TYPE_CHECKING:
+    from tests.fixtures.inside import Inside
+
+PURPOSE, AGENCY = "housing-benefit", "municipality"
+
+
+async def answered(inside: Inside, username: str = "anna", **answers: bool) -> str:
+    """What the citizen answers the municipality: yes, but for what is named. His handle."""
+    citizen = inside.house.ring.pseudonyms.handle(inside.citizens[username])
+    registry = inside.house.consent.registry
+    question = await registry.question(
+        citizen=citizen, agency=AGENCY, requests=[PersonalDataUse(PURPOSE)], answered=(), anew=False
+    )
+    assert question is not None
+    given = {item.category: answers.get(item.category, True) for item in question.items}
+    await registry.answer(citizen=citizen, question=question, answers=given, language="nl")
+    return citizen
+
+
+async def used(inside: Inside, citizen: str, *categories: str) -> None:
+    await inside.house.consent.registry.release(
+        citizen=citizen, agency=AGENCY, purpose=PURPOSE, categories=frozenset(categories)
+    )
+
+
+async def exported(inside: Inside, username: str = "anna") -> tuple[dict[str, Any], str]:
+    await inside.house.consent.ledger.round()
+    browser = inside.browser()
+    await browser.get(f"{inside.issuer}/login?to=/my/data")
+    await browser.log_in(username)
+    assert browser.status == 200
+    answer = await browser.http.get("/my/data.json")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert answer.headers["content-disposition"].startswith('attachment; filename="regie-')
+    return answer.json(), answer.text
+
+
+async def test_the_export_has_everything_of_this_citizen_and_every_receipt_in_it_verifies(inside: Inside) -> None:
+    """GDPR art. 15 and 20."""
+    anna, bram = await answered(inside, income=False), await answered(inside, "bram")
+    for _ in range(PAGE + 2):
+        inside.clock.advance(1)
+        await used(inside, anna, "address", "income")
+        await used(inside, bram, "address")
+    keys = [one.vkey for one in inside.house.ring.ledger.verifiers("localhost:8000/ledger")]
+
+    found, text = await exported(inside)
+
+    assert {one["data"]: one["state"] for one in found["consents"]} == {"address": "given", "income": "refused"}
+    lines = [(one["decision"], *one["data"]) for one in found["uses"]]
+    assert sorted(lines) == [("allowed", "address")] * (PAGE + 2) + [("denied", "income")] * (PAGE + 2)
+    assert [one["at"] for one in found["uses"]] == sorted((one["at"] for one in found["uses"]), reverse=True)
+    receipts = [one["receipt"] for one in found["uses"]]
+    receipts += [event["receipt"] for one in found["consents"] for event in one["events"]]
+    for one in receipts:
+        assert verify(json.dumps(one).encode(), keys, jwks=inside.house.ring.jwks()).entry["sub"] in text
+    assert len({one["entry"] for one in receipts}) == len(receipts)
+    (shown,) = {one["notice"] for one in found["consents"]}
+    assert shown == _named(found["notices"][shown])
+    assert {one["id"] for one in found["agencies"]} >= {AGENCY, "population-register", "tax-authority"}
+    assert [one["id"] for one in found["purposes"]] == [PURPOSE]
+    assert found["account"]["person"]["nationalNumber"].startswith("9999")
+    assert found["account"]["waysToLogIn"]["codeOfAnApp"] is True
+    assert len(found["account"]["sessions"]) == 1
+    assert found["pseudonyms"] == [{"agency": AGENCY, "sub": inside.sub("anna", AGENCY)}]
+    # Neither another's, nor a name that agencies could compare, nor what opens a door.
+    for secret in (inside.sub("bram", AGENCY), anna, CITIZENS["anna"][1], CITIZENS["anna"][2]):
+        assert secret not in text
+
+
+async def test_who_has_done_nothing_yet_gets_a_whole_document_too(inside: Inside) -> None:
+    found, _ = await exported(inside)
+
+    assert (found["consents"], found["uses"], found["requests"], found["pseudonyms"]) == ([], [], [], [])
+
+
+@pytest.mark.parametrize("path", ["/my/data", "/my/data.json"])
+async def test_without_a_session_one_logs_in_first(inside: Inside, path: str) -> None:
+    async with inside.http() as http:
+        answer = await http.get(path)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/login?to={path}")
+
+
+def _named(notice: str) -> str:
+    import base64
+
+    return base64.urlsafe_b64encode(hashlib.sha256(notice.encode()).digest()).rstrip(b"=").decode()
