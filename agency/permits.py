@@ -57,6 +57,20 @@ async def fetch(client: Client, permit: Permit, source_url: str) -> dict[str, An
     return data
 
 
+async def report(client: Client, permit: Permit, outcome: str = "used") -> None:
+    """Say once what became of a permit: `used` or `not_used`. The citizen sees what was said, and who said nothing.
+
+    May be repeated. Denied when the permit can still be taken, or another outcome was reported.
+    """
+    token = await client.token("consent:permit")
+    said = {"permitId": permit.id, "outcome": outcome}
+    status, body = await client.call("POST", f"{await client.registry()}/permits/reports", token, said)
+    if status in (404, 409):
+        raise Denied(str(body.get("reason", status)))
+    if status != 200:
+        raise Unreachable(f"report answered {status}")
+
+
 async def redeem(client: Client, permit: str, *, source: str) -> dict[str, Any]:
     """As a source: verify a permit offline, then take it at the registry, once. InvalidToken, Denied.
 

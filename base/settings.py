@@ -229,6 +229,13 @@ class Settings(BaseSettings):
     permit_s: int = _setting(
         30, "Life of a permit.", unit="seconds", danger="A withdrawal waits for open permits.", example="30"
     )
+    report_days: int = _setting(
+        7,
+        "How long an agency has to say what it did with data that it got. After it the citizen sees that it did not say.",
+        unit="days",
+        danger="The longer, the later a citizen learns that an agency is silent.",
+        example="3",
+    )
 
     ledger_dir: Path | None = _setting(
         None,
@@ -358,6 +365,8 @@ class Settings(BaseSettings):
         bounds |= {"session_idle_s": 3_600, "session_total_s": 86_400, "access_token_s": 3_600, "permit_s": 30}
         bounds |= {"id_token_s": 3_600, "decoupled_s": 1_800, "request_s": 3_600}
         bounds |= {"session_high_idle_s": 900, "session_high_total_s": 43_200}
+        if not 1 <= self.report_days <= 90:
+            raise UnsafeSettings("REGIE_REPORT_DAYS must be between 1 and 90 days.")
         for name, most in bounds.items():
             if not 0 < getattr(self, name) <= most:
                 raise UnsafeSettings(f"REGIE_{name.upper()} must be between 1 and {most} seconds.")

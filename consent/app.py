@@ -16,7 +16,7 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent import pages
-from consent.api import catalogue, checks, estonia, ledger, offline, openapi, permits, records, requests
+from consent.api import catalogue, checks, estonia, ledger, offline, openapi, permits, records, reports, requests
 from consent.callers import Callers
 from consent.dpv.records import Records
 from consent.estonia.tracker import Tracker
@@ -72,6 +72,7 @@ class Consent:
         return [
             *checks.routes(self.registry, self.callers, self.freshness),
             *permits.routes(self.registry, self.callers, self.ring.sealer, self.freshness),
+            *reports.routes(self.registry, self.callers, self.ring),
             *catalogue.routes(self.registry),
             *records.routes(self.records, self.callers),
             *offline.routes(self.registry, self.callers, self.ring, self.settings.issuer),

@@ -127,6 +127,8 @@ def issue(
         "issued_at": now,
         "expires_at": expires_at,
         "redeemed_at": now if redeemed else None,
+        # The provider's own releases leave no permit that anybody could say more of.
+        "closed_at": now if redeemed else None,
     }
     uses.add_permit(connection, row)
     source_sub = pseudonyms.pairwise(citizen, asked.source)

@@ -81,6 +81,7 @@ class Registry:
         self._ring = ring
         self._issuer = settings.issuer
         self._permit_s = settings.permit_s
+        self.report_days = settings.report_days
         self.ledger = Ledger(database, ring, settings, clock)
         self._catalogue: Catalogue | None = None
         self._seeing = Together(database, self._see, checking.MOST)

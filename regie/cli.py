@@ -91,6 +91,7 @@ citizen = _group("citizen", "Citizens, from the population register.")
 session = _group("session", "Where citizens are logged in.")
 keys = _group("keys", "Keys for signing and for encryption.")
 consent = _group("consent", "Single consents, for the help desk.")
+permit = _group("permit", "What was allowed, use by use.")
 ledger = _group("ledger", "The ledger: what proves that nothing was changed.")
 receipt = _group("receipt", "Receipts.")
 supervisor = _group("supervisor", "What the supervisor sees: figures, and no citizen.")
@@ -260,6 +261,14 @@ def citizen_enrol(
 ) -> None:
     """A one-time code for a citizen's first login, or a new one."""
     run("citizen enrol", {"id": id, "proofing": proofing}, as_json=as_json)
+
+
+@permit.command("unreported")
+def permit_unreported(
+    agency: Annotated[str, typer.Option(help="Those of one agency.")] = "", as_json: AsJson = False
+) -> None:
+    """Permits that were taken and never reported, past REGIE_REPORT_DAYS: the oldest 500."""
+    run("permit unreported", {"agency": agency}, as_json=as_json)
 
 
 @session.command("end")

@@ -10,8 +10,9 @@ from typing import Any
 from base.database.migrating import is_newest
 from base.database.tables import outbox
 from base.settings import strangers
+from consent import reporting
 from consent.ledger.fence import COSIGNED, REASONS
-from consent.store import ledger
+from consent.store import ledger, reports
 from keys import x509
 from keys.errors import InvalidCertificate
 from regie.commands.base import Progress
@@ -34,7 +35,7 @@ def examine(house: House, _params: dict[str, Any], _progress: Progress) -> list[
         findings.append(_finding(f"{name} database", ok=current, detail=said))
         waiting, parked = database.read_now(outbox.waiting)
         findings.append(_finding(f"{name} outbox", ok=parked == 0, detail=f"{waiting} waiting, {parked} parked"))
-    findings += [*_certificate(house), _ledger(house), *_witnesses(house)]
+    findings += [*_certificate(house), _ledger(house), *_witnesses(house), _reports(house)]
     kind = f"SQLite {sqlite3.sqlite_version}, one process" if house.settings.is_sqlite else "PostgreSQL"
     findings.append(_finding("storage", ok=True, detail=kind))
     return findings
@@ -56,6 +57,14 @@ def _witnesses(house: House) -> list[dict[str, Any]]:
     said = {one.name: rows.get(one.name, "not asked yet") for one in policy.witnesses}
     enough = policy.holds([name for name, word in said.items() if word == COSIGNED])
     return [_finding("witnesses", ok=enough or not policy.asks, detail=", ".join(f"{k}: {v}" for k, v in said.items()))]
+
+
+def _reports(house: House) -> dict[str, Any]:
+    """How many uses nobody accounted for. It is the agencies' fault and not the house's: it is told, and well."""
+    before = reporting.due(house.clock.now(), house.settings.report_days)
+    count = house.databases["consent"].read_now(lambda c: reports.count_silent(c, before))
+    said = f"{count}{' or more' if count == reports.COUNTED else ''} not reported in {house.settings.report_days} days"
+    return _finding("uses", ok=True, detail=f"{said}; see: regie permit unreported" if count else said)
 
 
 def _certificate(house: House) -> list[dict[str, Any]]:

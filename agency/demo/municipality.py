@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from starlette.applications import Starlette
@@ -76,6 +77,8 @@ async def use(client: Client, sub: str, data: str, source: str, sources: dict[st
     try:
         permit = await permits.ask(client, sub=sub, purpose=PURPOSE, data=[data], source=source)
         released = await permits.fetch(client, permit, sources[source])
+        with contextlib.suppress(AgencyError):  # it can be said again later
+            await permits.report(client, permit)
     except Denied as error:
         return {"decision": "denied", "reason": error.reason}
     except AgencyError:

@@ -6,6 +6,7 @@ python -m agency.example serve CLIENT_ID    serve on http://localhost:9000
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -77,6 +78,8 @@ def app(client: Client) -> Starlette:
             )
             released = await permits.fetch(client, permit, f"{ISSUER}/population/v1")
             found = released["address"]["address"]["formatted"]
+            with contextlib.suppress(AgencyError):  # it can be said again later
+                await permits.report(client, permit)
         except Denied as error:
             found = f"not received: {error.reason}"
         return HTMLResponse(f"<h1>Parking permit</h1><p>You are {escape(citizen.sub)}.<p>Address: {escape(found)}")

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from base.problems import API_VERSION
-from consent.api import offline, records, requests, shapes
+from consent.api import offline, records, reports, requests, shapes
 from consent.idempotent import KEY
 
 _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
@@ -15,6 +15,7 @@ _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("post", "/checks/bulk", "bulk", "The same of up to 5,000 at once, answered in their order.", shapes.BulkRequest, {200: shapes.BulkAnswer}),
     ("post", "/permits", "permit", "Ask a permit for one use, within 30 seconds.", shapes.PermitRequest, {201: shapes.PermitAnswer}),
     ("post", "/permits/redemptions", "redeem", "Take a permit as its source, once.", shapes.RedemptionRequest, {200: shapes.RedemptionAnswer}),
+    ("post", "/permits/reports", "report", "Say what became of a permit that you were given, once.", reports.ReportRequest, {200: reports.ReportAnswer}),
     ("post", "/requests", "lodge", "Ask a citizen whom you know, for when he has time.", requests.LodgeRequest, {201: requests.LodgedAnswer}),
     ("get", "/requests/{request}", "request", "What became of a request.", None, {200: requests.RequestState}),
     ("get", "/records/{record}", "record", "A consent that you were given, in terms of ISO/IEC TS 27560.", None, {200: records.RecordAnswer}),
@@ -28,6 +29,7 @@ _SCOPES = {
     "bulk": "consent:check",
     "permit": "consent:permit",
     "redeem": "consent:redeem",
+    "report": reports.SCOPE,
     "lodge": requests.SCOPE,
     "request": requests.SCOPE,
     "record": records.SCOPE,
@@ -105,13 +107,13 @@ def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any])
         refusals += [401, 403]
     if operation in ("check", "bulk"):
         refusals.append(422)
-    if operation in ("permit", "redeem", "lodge"):
+    if operation in ("permit", "redeem", "report", "lodge"):
         refusals.append(422)
         schema = {"type": "string", "pattern": KEY}
         result["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
-    if operation in ("redeem", "lodge", "artefact"):
+    if operation in ("redeem", "report", "lodge", "artefact"):
         refusals.append(409)
-    if operation in ("purpose", "request", "record", "lodge", "artefact"):
+    if operation in ("purpose", "request", "record", "report", "lodge", "artefact"):
         refusals.append(404)
     if operation in ("request", "record"):
         schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}

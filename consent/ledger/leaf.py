@@ -29,10 +29,11 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "reason", "at", "permit",
     ),
     "redemption": ("permit", "source", "at"),
+    "report": ("permit", "recipient", "outcome", "at"),
     "act": ("event", "object", "at", "content"),
 }  # fmt: skip
 """By kind of event, the members of its row that its leaf commits to."""
-SECTOR = {"consent": "agency", "use": "recipient", "redemption": "source"}
+SECTOR = {"consent": "agency", "use": "recipient", "redemption": "source", "report": "recipient"}
 """By kind of event about a citizen, the member that names the agency by whose pseudonym he stands in it."""
 
 

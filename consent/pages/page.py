@@ -11,6 +11,7 @@ from base.i18n import N_
 from base.people import CitizenSessions, LoggedIn
 from base.problems import Problem
 from base.render import Renderer
+from consent import reporting
 from consent.catalogue import Catalogue
 from consent.registry import Record, Registry
 
@@ -82,6 +83,7 @@ class Page:
             STATES=STATES,
             REASONS=REASONS,
             BASES=BASES,
+            report_due=reporting.due(self.registry.clock.now(), self.registry.report_days),
             **context,
         )
 

@@ -21,12 +21,19 @@ from consent.store.tables import (
     purpose,
     redemption,
     subject,
+    use_report,
 )
 
 PAGE = 2000
 ENDS = ("withdrawn", "used")
 """Events that end a consent."""
-_KINDS = (("consent", consent_event), ("use", data_use), ("redemption", redemption), ("act", act))
+_KINDS = (
+    ("consent", consent_event),
+    ("use", data_use),
+    ("redemption", redemption),
+    ("report", use_report),
+    ("act", act),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,23 @@ def permits_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:
     untold = and_(permit.c.redeemed_at.is_not(None), permit.c.redeemed_at != at)
     forgotten = and_(redemption.c.seq.is_not(None), permit.c.redeemed_at.is_(None))
     yield from _found(connection, permit.c.id, taken, or_(untold, forgotten), "was taken otherwise than its line says")
+    told = permit.outerjoin(use_report, use_report.c.permit == permit.c.id)
+    differs = [use_report.c[name].is_distinct_from(permit.c[name]) for name in ("citizen", "recipient", "outcome")]
+    differs.append(use_report.c.at.is_distinct_from(permit.c.closed_at))
+    said = and_(use_report.c.seq.is_not(None), or_(*differs))
+    # What the provider itself releases is closed as it is issued, and nobody says a word of it.
+    unsaid = and_(use_report.c.seq.is_(None), permit.c.closed_at.is_distinct_from(_closed_at_once()))
+    words = and_(use_report.c.seq.is_(None), permit.c.outcome.is_not(None))
+    yield from _found(
+        connection, permit.c.id, told, or_(said, unsaid, words), "was closed otherwise than its report says"
+    )
+
+
+def _closed_at_once() -> Any:
+    """When a permit that nobody redeemed was taken: as it was issued."""
+    by_a_source = select(redemption.c.seq).where(redemption.c.permit == permit.c.id).exists()
+    taken = permit.c.redeemed_at.is_not(None)
+    return case((and_(taken, ~by_a_source), permit.c.issued_at), else_=None)
 
 
 def _found(connection: Connection, name: Any, of: FromClause, wrong: Any, what: str) -> Iterator[tuple[str, str]]:

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 
 from base.database import Connection
-from consent.store.tables import consent, consent_event, data_use, lodged_request, permit, redemption
+from consent.store.tables import consent, consent_event, data_use, lodged_request, permit, redemption, use_report
 
-_TABLES = {"consent": consent_event, "use": data_use, "redemption": redemption}
+_TABLES = {"consent": consent_event, "use": data_use, "redemption": redemption, "report": use_report}
 
 
 def lines(connection: Connection, citizen: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,7 +1,7 @@
 """The registry's tables. `consent_event` is the truth; `consent` is its projection, written in the same transaction.
 
-What the ledger commits to (`consent_event`, `data_use`, `redemption`, `act`) has in each row the hash of its leaf, the
-leaf's place in the queue, and what its salt is made from (consent.ledger.append).
+What the ledger commits to (`consent_event`, `data_use`, `redemption`, `use_report`, `act`) has in each row the hash of
+its leaf, the leaf's place in the queue, and what its salt is made from (consent.ledger.append).
 """
 
 from __future__ import annotations
@@ -210,7 +210,17 @@ permit = Table(
     Column("issued_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("redeemed_at", Instant),
+    # When its recipient said what became of it, and that; what the provider releases itself needs no saying.
+    Column("closed_at", Instant),
+    Column("outcome", String(16)),  # used, not_used
     Index("ix_permit_open", "citizen", "expires_at"),
+    # What was taken and not said yet: only as long as it is not.
+    Index(
+        "ix_permit_unreported",
+        "redeemed_at",
+        sqlite_where=text("redeemed_at IS NOT NULL AND closed_at IS NULL"),
+        postgresql_where=text("redeemed_at IS NOT NULL AND closed_at IS NULL"),
+    ),
 )
 
 redemption = Table(
@@ -357,8 +367,21 @@ figure = Table(
     Column("people", BigInteger, nullable=False),
 )
 
+use_report = Table(
+    "use_report",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("permit", String(22), nullable=False, unique=True),
+    Column("citizen", CITIZEN, nullable=False, index=True),
+    Column("recipient", NAME, nullable=False),
+    Column("outcome", String(16), nullable=False),  # used, not_used
+    Column("at", Instant, nullable=False),
+    _nonce(),
+    *_leaf(),
+)
+
 APPEND_ONLY = ("act", "govstack_revision", "ledger_batch", "notice")
-FORGETTABLE = ("consent_event", "data_use", "redemption")
+FORGETTABLE = ("consent_event", "data_use", "redemption", "use_report")
 GROWING = ("ledger_tile",)
 MIGRATION_EXTRA = f"append_only.protect(op, {APPEND_ONLY}, forgettable={FORGETTABLE}, growing={GROWING})"
 """What autogenerate cannot see: triggers that forbid changing what was written."""

@@ -34,6 +34,8 @@ class Use:
     at: datetime
     permit: str | None
     redeemed_at: datetime | None
+    closed_at: datetime | None
+    outcome: str | None
     leaf: str
 
 
@@ -106,7 +108,7 @@ def of_citizen(
 ) -> list[Use]:
     """Newest first. `before`: only lines older than this one."""
     statement = (
-        select(use, permit.c.redeemed_at)
+        select(use, permit.c.redeemed_at, permit.c.closed_at, permit.c.outcome)
         .select_from(use.outerjoin(permit, permit.c.id == use.c.permit))
         .where(*_wanted(citizen, agency, purpose, decision, since, until))
         .order_by(use.c.seq.desc())
@@ -129,6 +131,8 @@ def of_citizen(
             row.at,
             row.permit,
             row.redeemed_at,
+            row.closed_at,
+            row.outcome,
             row.leaf,
         )
         for row in connection.execute(statement)

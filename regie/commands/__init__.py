@@ -10,7 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 from regie import doctor
-from regie.commands import agencies, citizens, clients, consents, keyring, ledger, purposes, sessions, supervisor
+from regie.commands import (
+    agencies,
+    citizens,
+    clients,
+    consents,
+    keyring,
+    ledger,
+    permits,
+    purposes,
+    sessions,
+    supervisor,
+)
 from regie.commands.base import Refused
 from regie.house import House
 
@@ -23,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     **citizens.COMMANDS,
     **sessions.COMMANDS,
     **consents.COMMANDS,
+    **permits.COMMANDS,
     **keyring.COMMANDS,
     "doctor": doctor.examine,
     **ledger.COMMANDS,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.fixtures.registry import World
 
 BIG = (
-    "consent", "consent_event", "data_use", "permit", "redemption", "act", "subject", "citizen_seed", "outbox",
+    "consent", "consent_event", "data_use", "permit", "redemption", "use_report", "act", "subject", "citizen_seed", "outbox",
     "pending_leaf", "ledger_tile", "ledger_batch",
 )  # fmt: skip
 ASKED = Asked("municipality", "housing-benefit", ("income",), "tax-authority")

@@ -14,6 +14,7 @@ from consent.interface import QuestionChanged
 from consent.permits import Asked
 from consent.store import govstack, tables
 from keys.digest import b64encode
+from tests.consent.ledger.test_leaf import reported
 
 if TYPE_CHECKING:
     from tests.fixtures.registry import World
@@ -168,6 +169,7 @@ class TestDatabaseForbids:
         asked = Asked("municipality", "housing-benefit", ("income",), "tax-authority")
         permitted = await world.database.write(lambda c: world.registry.permit_unit(c, asked, world.sub(anna)))
         await world.registry.redeem(permitted.permit, source="tax-authority")
+        await reported(world, permitted.outcome.permit_id)
         await world.registry.ledger.round()
         revision = govstack.Stored("policy", 1, "{}", world.clock.now(), "municipality", "", ended=False)
         await world.database.write(lambda c: govstack.add(c, "municipality", "policy", revision))

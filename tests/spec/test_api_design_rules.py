@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # the wire is the same on both
 
 BASE = "/consent/v1"
-POSTS = (f"{BASE}/checks", f"{BASE}/checks/bulk", f"{BASE}/permits", f"{BASE}/permits/redemptions", f"{BASE}/requests")
+POSTS = tuple(
+    f"{BASE}/{one}"
+    for one in ("checks", "checks/bulk", "permits", "permits/redemptions", "permits/reports", "requests")
+)
 GETS = (f"{BASE}/agencies", f"{BASE}/purposes", f"{BASE}/purposes/housing-benefit", f"{BASE}/openapi.json")
 
 

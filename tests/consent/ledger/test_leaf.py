@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from consent import reporting
 from consent.ledger import leaf, merkle
 from consent.permits import Asked
 from consent.store import tables
@@ -38,11 +39,20 @@ def hash_of(kind: str, row: dict[str, Any], salt: bytes, sub: str = "") -> str:
     return b64encode(merkle.leaf_hash(leaf.commitment(salt, leaf.content(kind, row, sub))))
 
 
+async def reported(world: World, permit_id: str) -> None:
+    pseudonyms, now = world.ring.pseudonyms, world.clock.now()
+    done = await world.database.write(
+        lambda c: reporting.report(c, permit_id, "used", recipient="municipality", pseudonyms=pseudonyms, now=now)
+    )
+    assert isinstance(done, reporting.Reported)
+
+
 async def everything(world: World, citizen: str) -> None:
     recorded = await world.give(citizen)
     asked = Asked("municipality", "housing-benefit", ("income",), "tax-authority")
     permitted = await world.database.write(lambda c: world.registry.permit_unit(c, asked, world.sub(citizen)))
     await world.registry.redeem(permitted.permit, source="tax-authority")
+    await reported(world, permitted.outcome.permit_id)
     await world.registry.withdraw(recorded.consents[0], citizen)
 
 
@@ -52,6 +62,7 @@ async def everything(world: World, citizen: str) -> None:
         ("consent", "consent_event", "agency", 3),
         ("use", "data_use", "recipient", 1),
         ("redemption", "redemption", "source", 1),
+        ("report", "use_report", "recipient", 1),
     ],
 )
 async def test_each_event_has_a_leaf_that_commits_to_it_and_to_nothing_else(
@@ -82,6 +93,7 @@ async def test_a_leaf_covers_every_column_that_says_something(world: World) -> N
         ("consent", "consent_event"),
         ("use", "data_use"),
         ("redemption", "redemption"),
+        ("report", "use_report"),
         ("act", "act"),
     ):
         columns = {column.name for column in tables.metadata.tables[table].c}
