@@ -63,7 +63,7 @@ class Export:
         before: int | None = None
         while True:
             at = before
-            page = await self.registry.database.read(lambda c, at=at: read(c, at))  # type: ignore[misc]  # bound now
+            page = await self.registry.database.scan(lambda c, at=at: read(c, at))  # type: ignore[misc]  # bound now
             for _, line in page:
                 yield line
             if len(page) < PAGE:
@@ -89,7 +89,7 @@ class Export:
         return page
 
     def _event(self, connection: Connection, row: Mapping[str, Any], seed: bytes | None, now: datetime) -> Line:
-        line = {"type": row["type"], "at": time(row["at"]), "channel": row["channel"]}
+        line = {"type": row["type"], "at": time(row["at"]), "channel": row["channel"], "leaf": row["leaf"]}
         return {**line, "receipt": self._receipt(connection, "consent", row, seed, now)}
 
     def _receipt(
@@ -139,6 +139,7 @@ def _use(row: Mapping[str, Any], receipt: Line | None) -> Line:
         "reason": row["reason"],
         "permit": row["permit"],
         "takenAt": time(row["redeemed_at"]),
+        "leaf": row["leaf"],
         "receipt": receipt,
     }
 

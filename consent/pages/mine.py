@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from base.people import Accounts, CitizenSessions
 from base.render import Renderer
-from consent.export import document
+from consent.export import document, readable
 from consent.export.content import Export
 from consent.export.mentioned import Mentioned
 from consent.pages.page import Page, login
@@ -30,9 +30,18 @@ def routes(
         export = Export(registry, ring, issuer, accounts, person.citizen, Mentioned())
         return StreamingResponse(document.stream(export), headers=_file(registry, "json", "application/json"))
 
+    async def as_pdf(request: Request) -> Response:
+        person = await citizens.current(request)
+        if person is None:
+            return login(request)
+        export = Export(registry, ring, issuer, accounts, person.citizen, Mentioned(), proven=False)
+        told = readable.stream(export, renderer.translator(request), renderer.language(request))
+        return StreamingResponse(told, headers=_file(registry, "pdf", "application/pdf"))
+
     return [
         Route(PATH, page.show, methods=["GET"]),
         Route(f"{PATH}.json", as_json, methods=["GET"]),
+        Route(f"{PATH}.pdf", as_pdf, methods=["GET"]),
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 from agency.receipt import verify
 from consent.export.content import PAGE
 from consent.interface import PersonalDataUse
+from tests.fixtures.pdf import read
 from tests.fixtures.server import CITIZENS
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ async def used(inside: Inside, citizen: str, *categories: str) -> None:
     await inside.house.consent.registry.release(
         citizen=citizen, agency=AGENCY, purpose=PURPOSE, categories=frozenset(categories)
     )
+
+
+async def number(inside: Inside) -> str:
+    found, _ = await exported(inside)
+    return str(found["account"]["person"]["nationalNumber"])
 
 
 async def exported(inside: Inside, username: str = "anna") -> tuple[dict[str, Any], str]:
@@ -83,13 +89,36 @@ async def test_the_export_has_everything_of_this_citizen_and_every_receipt_in_it
         assert secret not in text
 
 
+async def test_the_pdf_says_the_same_in_the_readers_language(inside: Inside) -> None:
+    anna = await answered(inside, income=False)
+    await used(inside, anna, "address", "income")
+    browser = inside.browser()
+    await browser.get(f"{inside.issuer}/login?to=/my/data")
+    await browser.log_in()
+
+    found, english = [
+        (await browser.http.get("/my/data.pdf", headers={"accept-language": one})).content for one in ("nl", "en")
+    ]
+
+    told = read(found)
+    assert (told.title, told.language, told.pages) == ("Wat Regie van u bewaart", "nl", 2)
+    address, income = "Uw adres – Gemeente Lindermeer", "Uw inkomen – Gemeente Lindermeer"
+    assert {"Stand: Actief", "Stand: Door u geweigerd"} <= {*told.after(address), *told.after(income)}
+    uses = [text for kind, text in told.elements if kind == "P" and text.startswith("Besluit: ")]
+    assert sorted(uses) == ["Besluit: Geweigerd. U weigerde dit", "Besluit: Toegestaan. U gaf toestemming"]
+    leaves = [one.leaf for one in (await inside.house.consent.registry.history(anna)).uses]
+    assert {f"Bewijs: {one}" for one in leaves} <= {text for _, text in told.elements}
+    assert ("P", f"Burgerservicenummer: {(await number(inside))}") in told.elements
+    assert read(english).title == "What Regie keeps of you"
+
+
 async def test_who_has_done_nothing_yet_gets_a_whole_document_too(inside: Inside) -> None:
     found, _ = await exported(inside)
 
     assert (found["consents"], found["uses"], found["requests"], found["pseudonyms"]) == ([], [], [], [])
 
 
-@pytest.mark.parametrize("path", ["/my/data", "/my/data.json"])
+@pytest.mark.parametrize("path", ["/my/data", "/my/data.json", "/my/data.pdf"])
 async def test_without_a_session_one_logs_in_first(inside: Inside, path: str) -> None:
     async with inside.http() as http:
         answer = await http.get(path)
