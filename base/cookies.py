@@ -1,4 +1,4 @@
-"""The three cookies, their names and attributes.
+"""The cookies, their names and attributes.
 
 `__Host-` makes the browser itself refuse a cookie without Secure, with a Domain or another path (RFC 6265bis 4.1.3.2).
 Development on http://localhost must drop the prefix and Secure, and drops nothing else.
@@ -25,12 +25,13 @@ class Site(Protocol):
 
 
 class Cookies:
-    """`session` is the open login, `browser` ties a login attempt to the browser that began it."""
+    """`session` is a citizen's open login, `officer` an officer's, and neither is the other; `browser` ties a login attempt to the browser that began it."""
 
     def __init__(self, settings: Site) -> None:
         self.relaxed = settings.development and settings.issuer.startswith("http://")
         prefix = "" if self.relaxed else "__Host-"
         self.session = f"{prefix}regie-session"
+        self.officer = f"{prefix}regie-officer"
         self.browser = f"{prefix}regie-browser"
         self.language = f"{prefix}regie-lang"
 

@@ -29,6 +29,23 @@ class LoggedIn:
     """Questions of agencies that wait for this person's answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """Someone who works here, with an open session. No citizen: nothing leads from the one to the other."""
+
+    id: str
+    name: str
+    role: str
+    session_digest: str
+    """As LoggedIn.session_digest."""
+
+
+class OfficerSessions(Protocol):
+    async def officer(self, request: Request) -> Officer | None:
+        """The officer whose session cookie this request carries, or None; never raises for a bad cookie."""
+        ...
+
+
 class Callbacks(Protocol):
     async def is_callback(self, client_id: str, uri: str) -> bool:
         """Whether this client is live and has registered exactly this redirect address."""

@@ -16,7 +16,7 @@ from base.dpop import Nonces
 from base.fetch import Fetch
 from base.limits import Slots
 from base.outbox import Handler, Worker
-from base.people import LoggedIn
+from base.people import LoggedIn, Officer
 from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
@@ -129,6 +129,13 @@ class Provider:
         """See base.people.Accounts."""
         context, now = self.context, self.context.now()
         return await context.database.read(lambda c: told.all_of(c, context.ring, context.settings, citizen, now))
+
+    async def officer(self, request: Any) -> Officer | None:
+        """See base.people.OfficerSessions."""
+        session = await self.context.officer(request)
+        if session is None:
+            return None
+        return Officer(session.officer.id, session.officer.name, session.officer.role, session.digest)
 
     async def is_callback(self, client_id: str, uri: str) -> bool:
         """See base.people.Callbacks."""

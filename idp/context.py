@@ -21,7 +21,7 @@ from base.people import LoggedIn
 from base.render import Renderer
 from base.settings import Settings
 from consent.interface import Door, Rails
-from idp import requests, sessions
+from idp import officers, requests, sessions
 from idp.authenticators.passkey import RelyingParty
 from idp.clients import Client
 from idp.clients.fetched import Fetched
@@ -82,6 +82,17 @@ class Context:
         found = await self.database.read(lambda c: sessions.current(c, self.ring, self.settings, cookie, now))
         if found is not None and sessions.is_due(found, self.settings, now):
             await self.database.write(lambda c: sessions.see(c, found.id, now))
+        return found
+
+    async def officer(self, request: Request) -> officers.Session | None:
+        """The officer's open session, if this request carries one."""
+        cookie = self.cookies.read(request, self.cookies.officer)
+        if cookie is None:
+            return None
+        now = self.now()
+        found = await self.database.read(lambda c: officers.current(c, self.settings, cookie, now))
+        if found is not None and officers.is_due(found, self.settings, now):
+            await self.database.write(lambda c: officers.see(c, found, now))
         return found
 
     async def pending(self, request: Request, handle: str) -> tuple[Pending, Client] | None:

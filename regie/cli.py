@@ -94,6 +94,7 @@ consent = _group("consent", "Single consents, for the help desk.")
 permit = _group("permit", "What was allowed, use by use.")
 ledger = _group("ledger", "The ledger: what proves that nothing was changed.")
 receipt = _group("receipt", "Receipts.")
+officer = _group("officer", "Officers, who are no citizens: who may see the supervisor's pages.")
 supervisor = _group("supervisor", "What the supervisor sees: figures, and no citizen.")
 
 
@@ -180,6 +181,8 @@ _plain(
 )
 _plain(ledger, "checkpoint", "ledger checkpoint", "What left the house last, who cosigned it, and what waits.")
 _plain(consent, "withdraw", "consent withdraw", "Withdraw for a citizen who asked.", "id")
+_plain(officer, "list", "officer list", "All officers, those who ended too.")
+_plain(officer, "end", "officer end", "An officer is one no more: invitation, passkey and session end at once.", "name")
 
 
 @client.command("add")
@@ -319,6 +322,16 @@ def ledger_reconcile(
 ) -> None:
     """After a database was put back: complete it, end what had ended, and allow again. It is itself in the ledger."""
     run("ledger reconcile", {"as_new_log": as_new_log, "declared": declared}, as_json=as_json)
+
+
+@officer.command("invite")
+def officer_invite(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as j.jansen.")],
+    role: Annotated[str, typer.Option(help="supervisor: reads the figures, and changes nothing.")],
+    as_json: AsJson = False,
+) -> None:
+    """A one-time code with which an officer makes a passkey, within a day; for who lost one too. Shown this once."""
+    run("officer invite", {"name": name, "role": role}, as_json=as_json)
 
 
 @supervisor.command("report")

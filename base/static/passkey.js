@@ -13,21 +13,25 @@ async function post(address, body) {
   return response.json();
 }
 
+const at = section?.dataset.at;
+
 async function login() {
   const { csrf, request, to } = section.dataset;
-  const options = await post("/login/passkey/options", { csrf_token: csrf });
+  const options = await post(`${at}/options`, { csrf_token: csrf });
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
   const credential = await navigator.credentials.get({ publicKey });
-  return post("/login/passkey", { csrf_token: csrf, request, to, credential: credential.toJSON() });
+  return post(at, { csrf_token: csrf, request, to, credential: credential.toJSON() });
 }
 
 async function register() {
   const { csrf } = section.dataset;
-  const options = await post("/my/logins/passkey/options", { csrf_token: csrf });
+  // A citizen names the passkey; an officer shows the code of an invitation. What is not there is not sent.
+  const code = document.getElementById("field-code")?.value;
+  const options = await post(`${at}/options`, { csrf_token: csrf, code });
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
   const credential = await navigator.credentials.create({ publicKey });
-  const label = document.getElementById("field-label").value;
-  return post("/my/logins/passkey", { csrf_token: csrf, label, credential: credential.toJSON() });
+  const label = document.getElementById("field-label")?.value;
+  return post(at, { csrf_token: csrf, label, code, credential: credential.toJSON() });
 }
 
 if (section && window.PublicKeyCredential && PublicKeyCredential.parseRequestOptionsFromJSON) {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from idp.context import Context
-from idp.pages import ask, asked, confirm, device, login, notices, security, select, sessions
+from idp.pages import ask, asked, confirm, device, login, notices, officers, security, select, sessions
 
-PAGES = (login, ask, select, confirm, device, asked, security, sessions, notices)
+PAGES = (login, ask, select, confirm, device, asked, security, sessions, notices, officers)
 
 
 def routes(context: Context) -> list[Route]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
 from base.database import tables as common
 from base.database.types import Instant, Json
@@ -117,6 +117,32 @@ notice = Table(
     Column("about", String(60), nullable=False),
     Column("at", Instant, nullable=False, index=True),
     Column("seen_at", Instant),
+)
+# An officer works here and is nobody's citizen: one passkey, one session at a time, nothing of the tables above.
+officer = Table(
+    "officer",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("role", String(16), nullable=False),  # supervisor
+    Column("invitation", DIGEST, unique=True),
+    Column("invited_until", Instant),
+    Column("credential_id", String(400), unique=True),
+    Column("public_key", LargeBinary),
+    Column("sign_count", Integer),
+    Column("device_bound", Boolean),
+    Column("session", DIGEST, unique=True),
+    Column("auth_time", Instant),
+    Column("seen_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Index(
+        "uq_officer_name",
+        "name",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
 )
 
 # Protocol

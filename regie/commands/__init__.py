@@ -17,6 +17,7 @@ from regie.commands import (
     consents,
     keyring,
     ledger,
+    officers,
     permits,
     purposes,
     sessions,
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "doctor": doctor.examine,
     **ledger.COMMANDS,
     **supervisor.COMMANDS,
+    **officers.COMMANDS,
 }
 
 __all__ = ["COMMANDS", "Command", "Refused"]

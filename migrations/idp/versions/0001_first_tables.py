@@ -5,7 +5,7 @@ from alembic import op
 
 import base.database.types
 
-revision = "0001_78739aca"
+revision = "0001_c57bb3c9"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -265,6 +265,36 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_notice_citizen"), ["citizen"], unique=False)
 
     op.create_table(
+        "officer",
+        sa.Column("id", sa.String(length=22), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("invitation", sa.String(length=43), nullable=True),
+        sa.Column("invited_until", base.database.types.Instant(), nullable=True),
+        sa.Column("credential_id", sa.String(length=400), nullable=True),
+        sa.Column("public_key", sa.LargeBinary(), nullable=True),
+        sa.Column("sign_count", sa.Integer(), nullable=True),
+        sa.Column("device_bound", sa.Boolean(), nullable=True),
+        sa.Column("session", sa.String(length=43), nullable=True),
+        sa.Column("auth_time", base.database.types.Instant(), nullable=True),
+        sa.Column("seen_at", base.database.types.Instant(), nullable=True),
+        sa.Column("created_at", base.database.types.Instant(), nullable=False),
+        sa.Column("ended_at", base.database.types.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_officer")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_officer_credential_id")),
+        sa.UniqueConstraint("invitation", name=op.f("uq_officer_invitation")),
+        sa.UniqueConstraint("session", name=op.f("uq_officer_session")),
+    )
+    with op.batch_alter_table("officer", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_officer_name",
+            ["name"],
+            unique=True,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
+
+    op.create_table(
         "once",
         sa.Column("digest", sa.String(length=43), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -394,6 +424,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_once_citizen"))
 
     op.drop_table("once")
+    with op.batch_alter_table("officer", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_officer_name", sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL")
+        )
+
+    op.drop_table("officer")
     with op.batch_alter_table("notice", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_notice_citizen"))
         batch_op.drop_index(batch_op.f("ix_notice_at"))
