@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from base.clock import Clock
 from base.database import Database
 from base.outbox import Handler, Worker
-from base.people import Accounts, Callbacks, CitizenSessions, NoAccounts, NoCallbacks
+from base.people import Accounts, Callbacks, CitizenSessions, NoAccounts, NoCallbacks, OfficerSessions
 from base.problems import API_VERSION
 from base.render import Renderer
 from base.settings import Settings
@@ -24,7 +24,7 @@ from consent.freshness import Freshness
 from consent.govstack import routes as govstack
 from consent.lodging import Lodging
 from consent.offline.lists import StatusLists
-from consent.pages import lodged, mine
+from consent.pages import lodged, mine, supervisor
 from consent.pages import records as record_pages
 from consent.registry import Registry
 from keys.ring import Ring
@@ -53,8 +53,9 @@ class Consent:
         citizens: CitizenSessions,
         callbacks: Callbacks | None = None,
         accounts: Accounts | None = None,
+        officers: OfficerSessions | None = None,
     ) -> list[BaseRoute]:
-        """The API, the log and the citizen's pages. `citizens`, `callbacks`, `accounts`: what the provider knows."""
+        """The API, the log and the pages. `citizens`, `callbacks`, `accounts`, `officers`: what the provider knows."""
         registry, issuer = self.registry, self.settings.issuer
         return [
             *self.api(callbacks),
@@ -65,6 +66,7 @@ class Consent:
             *lodged.routes(self.lodging, renderer, citizens),
             *record_pages.routes(self.records, citizens),
             *mine.routes(registry, self.ring, issuer, renderer, citizens, accounts or NoAccounts()),
+            *(supervisor.routes(registry, renderer, officers) if officers is not None else ()),
         ]
 
     def api(self, callbacks: Callbacks | None = None) -> list[BaseRoute]:

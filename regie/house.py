@@ -76,8 +76,9 @@ class House:
         app = FastAPI(openapi_url=None, lifespan=self._lifespan)
         app.router.routes.clear()
         # Hot endpoints are Starlette routes: FastAPI's own cost three times as much.
-        app.router.routes.extend(self.provider.routes())
-        app.router.routes.extend(self.consent.routes(self.renderer, self.provider, self.provider, self.provider))
+        knows = self.provider
+        app.router.routes.extend(knows.routes())
+        app.router.routes.extend(self.consent.routes(self.renderer, knows, knows, knows, officers=knows))
         app.router.routes.extend([Route("/health/live", self._live), Route("/health/ready", self._ready)])
         documents = {**self.provider.documents(), **self.consent.documents()}
         self._frame = frame(

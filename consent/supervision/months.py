@@ -41,6 +41,11 @@ class Month:
         return midnight(self.last)
 
     @property
+    def end(self) -> date:
+        """The last day that counts."""
+        return self.last - timedelta(days=1)
+
+    @property
     def days(self) -> int:
         return (self.last - self.start).days
 

@@ -14,6 +14,7 @@ from base.ids import digest
 from base.problems import Problem
 from idp import officers
 from idp.context import Context
+from idp.endpoints.logout import CLEAR
 from idp.pages.login import challenge_of
 
 HOME = "/supervisor"
@@ -95,7 +96,7 @@ class Officers:
             context.renderer.check_form(request, form, bound_to=session.digest)
             now = context.now()
             await context.database.write(lambda c: officers.leave(c, session, now))
-        response = RedirectResponse(f"{HOME}/login", 303)
+        response = RedirectResponse(f"{HOME}/login", 303, CLEAR)
         context.cookies.clear(response, context.cookies.officer)
         return response
 

@@ -101,12 +101,17 @@ def log_in(page: Any, number: int, address: str) -> None:
     page.click("main button[type=submit]")
 
 
-def test_a_passkey_is_registered_used_at_two_agencies_and_needs_the_person(page: Any) -> None:
+def with_authenticator(page: Any) -> tuple[Any, str]:
+    """The browser's tools, and a passkey's device in it: its id."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("WebAuthn.enable")
     options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
     options |= {"isUserVerified": True, "automaticPresenceSimulation": True}
-    authenticator = devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+    return devtools, devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+
+
+def test_a_passkey_is_registered_used_at_two_agencies_and_needs_the_person(page: Any) -> None:
+    devtools, authenticator = with_authenticator(page)
 
     log_in(page, 0, f"{PROVIDER}/login?to=/my/logins")
     page.fill("#field-label", "Telefoon")
@@ -227,6 +232,44 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
 
     page.click("header >> text=Uitloggen")
     look("logged out")
+
+    assert not seen, json.dumps(seen, indent=1)
+
+
+def test_an_officer_makes_a_passkey_of_an_invitation_and_sees_the_figures_alone(page: Any, directory: Path) -> None:
+    look, seen = looker(page)
+    devtools, authenticator = with_authenticator(page)
+    invited = admin.ask(directory, "officer invite", {"name": "j.jansen", "role": "supervisor"}, lambda _: None)
+    page.goto(f"{PROVIDER}/supervisor")
+    look("an officer's login")
+    page.click("text=Ik heb een uitnodiging")
+    page.fill("#field-code", "x" * 43)
+    page.click("#passkey-register")
+    page.wait_for_selector("#passkey-message:not(:empty)")
+    look("an invitation that is none")
+    page.fill("#field-code", invited["code"])
+    page.click("#passkey-register")
+    page.wait_for_url(f"{PROVIDER}/supervisor")
+    assert "j.jansen" in page.text_content("body")
+    look("/supervisor")
+    page.click("a[rel=prev], a[rel=next]")
+    page.wait_for_url("**/supervisor?month=*")
+    page.click("text=Uitloggen")
+    page.wait_for_url("**/supervisor/login")
+
+    page.goto(f"{PROVIDER}/login")
+    page.click("#passkey-login")  # of the same site, and not a citizen's
+    page.wait_for_selector("#passkey-message:not(:empty)")
+    devtools.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
+    page.goto(f"{PROVIDER}/supervisor/login")
+    page.click("#passkey-login")
+    page.wait_for_selector("#passkey-message:not(:empty)")
+    devtools.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": True})
+    page.click("#passkey-login")
+    page.wait_for_url(f"{PROVIDER}/supervisor")
+    admin.ask(directory, "officer end", {"name": "j.jansen"}, lambda _: None)
+    page.reload()
+    assert page.url == f"{PROVIDER}/supervisor/login"
 
     assert not seen, json.dumps(seen, indent=1)
 
