@@ -9,6 +9,7 @@ from starlette.routing import Route
 from base.forms import parse_query
 from base.people import CitizenSessions
 from base.render import Renderer
+from consent.pages import listing
 from consent.pages.page import Page, login
 from consent.registry import Registry
 
@@ -27,17 +28,23 @@ class Consents(Page):
         if person is None:
             return login(request)
         query = parse_query(request)
-        wanted, stopped = query.get("show", ""), query.get("stopped")
+        wanted, stopped = listing.read(query), query.get("stopped")
         records = await self.registry.consents(person.citizen)
-        rows = [(one, self.state(one)) for one in records]
-        if wanted == "active":
-            rows = [row for row in rows if row[1] == "given"]
         last = await self.registry.last_uses(person.citizen)
-        if any(row.agency == stopped and state == "given" for row, state in rows):
-            stopped = None
-        catalogue = await self.registry.catalogue()
+        catalogue, language = await self.registry.catalogue(), self.renderer.language(request)
+        rows = [listing.row(one, self.state(one), last, catalogue, language) for one in records]
+        active = {one.record.agency for one in rows if one.state == "given"}
         return self.page(
-            request, "consents.html", person, catalogue, rows=rows, last=last, show=wanted, stopped=stopped
+            request,
+            "consents.html",
+            person,
+            catalogue,
+            rows=listing.arranged(rows, wanted),
+            wanted=wanted,
+            ORDERS=listing.ORDERS,
+            agencies=sorted({(one.agency, one.record.agency) for one in rows}),
+            active=active,
+            stopped=None if stopped in active else stopped,
         )
 
     async def consent(self, request: Request) -> Response:

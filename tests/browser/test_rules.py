@@ -13,11 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx2
 import pytest
 
 from tests.fixtures.server import copied
 from tests.fixtures.visitors import Visitor, citizen
-from tests.flows.test_independent_client import address
+from tests.flows.test_independent_client import address, answer_of, redeem
 
 if TYPE_CHECKING:
     from tests.fixtures.server import Server
@@ -354,6 +355,43 @@ def test_rule_15_the_consents_are_one_click_from_the_overview_and_two_from_the_h
 
     assert page.url.endswith("/my/consents")
     assert page.inner_text("h1") == "My consents"
+
+
+def test_rule_16_and_17_the_list_shows_what_matters_and_can_be_searched_sorted_and_filtered(
+    server: Server, asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+) -> None:
+    one = visitor("rule16")
+    page = open_page(one)
+    page.goto(asking())
+    answer(page, address="allow", income="deny")
+    one.get(address(server, server.clients["baseline"]))
+    one.submit("/ask", **{"birth-date": "allow"})
+    token = redeem(server, server.clients["baseline"], answer_of(one)["code"]).json()["access_token"]
+    httpx2.get(f"{server.issuer}/oauth2/userinfo", headers={"authorization": f"Bearer {token}"}).raise_for_status()
+    page.goto("/my/consents")
+    assert page.locator("thead th").all_inner_texts()[:7] == [
+        "Organisation", "Purpose", "Data", "Status", "Answered", "Until", "Last used"
+    ]  # fmt: skip
+
+    def found(**choices: str) -> list[str]:
+        page.goto("/my/consents")
+        page.fill("input[name=search]", choices.pop("search", ""))
+        for name, label in choices.items():
+            page.select_option(f"select[name={name}]", label=label)
+        page.click("main form button")
+        return [one.split("\t")[2] for one in page.locator("tbody tr").all_inner_texts()]
+
+    assert found() == ["Your birth date", "Your income", "Your address"]
+    assert found(search="HOUSING address") == ["Your address"]
+    assert found(search="nothing like it") == []
+    assert "None of your consents is like this." in page.inner_text("main")
+    assert found(state="Refused by you") == ["Your income"]
+    assert found(agency="Health insurer Duinzicht") == ["Your birth date"]
+    assert found(order="Organisation")[0] == "Your birth date"
+    assert found(order="Last used")[0] == "Your birth date"
+    assert "Never" not in page.inner_text("tbody tr >> nth=0")
+    assert found(order="First to end") == ["Your birth date", "Your address", "Your income"]
+    assert page.input_value("select[name=order]") == "ending"
 
 
 def test_rule_18_and_27_what_ended_stays_with_its_reason_and_how_to_undo_it(

@@ -78,7 +78,7 @@ class Walker:
         """Consent to both, then withdraw both; until the server is gone."""
         http, issuer = self.citizen.http, self.citizen.agency.issuer
         while True:
-            for item in _ITEM.findall(http.get(f"{issuer}/my/consents?show=active").raise_for_status().text):
+            for item in _ITEM.findall(http.get(f"{issuer}/my/consents?state=given").raise_for_status().text):
                 page = http.get(f"{issuer}/my/consents/{item}/withdraw").raise_for_status()
                 form = {"csrf_token": _CSRF.findall(page.text)[-1]}
                 self.withdrawal_sent.add(item)
