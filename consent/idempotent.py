@@ -1,4 +1,4 @@
-"""The same request twice has one effect and one answer (IETF Idempotency-Key draft)."""
+"""The same request twice has one effect and one answer (draft-ietf-httpapi-idempotency-key-header)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from keys.seal import Sealer
 
 KEY = r"^[\x21-\x7e]{1,64}$"
 """What a key may be: 1 to 64 visible ASCII characters."""
+ANOTHER, UNDER_WAY = "another", "under_way"
 
 _KEY = re.compile(KEY)
 _TABLE, _COLUMN = "idempotency", "body"
@@ -20,9 +21,9 @@ _TABLE, _COLUMN = "idempotency", "body"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Whose request this is, under which key, and the hash of what it asks."""
+    """Whose request this is (the client's), under which key, and the hash of what it asks."""
 
-    agency: str
+    client: str
     key: str
     request_hash: str
 
@@ -37,19 +38,23 @@ def once(
     kept: Kept,
     effect: Callable[[Connection], tuple[int, bytes]],
     now: datetime,
-) -> tuple[int, bytes] | None:
-    """Run `effect`, or answer what it answered before. None when the key was used for another request.
+) -> tuple[int, bytes] | str:
+    """Run `effect`, or answer what it answered before; a string is the reason why neither.
 
-    The key is claimed before the effect: of two requests at the same time the second waits for the first one's
-    commit, here, and finds its answer. The answer may hold a permit that still lives: it is sealed.
+    `another`: the key was used for another request. `under_way`: another process has this request in hand. The key is
+    claimed before the effect, and the answer kept in its commit. The answer may hold a permit that still lives: it is
+    sealed.
     """
-    row = f"{kept.agency}/{kept.key}"
-    if idempotency.claim(connection, kept.agency, kept.key, kept.request_hash, now):
+    row = f"{kept.client}/{kept.key}"
+    claimed = idempotency.claim(connection, kept.client, kept.key, kept.request_hash, now)
+    if claimed is None:
+        return UNDER_WAY
+    if claimed:
         status, body = effect(connection)
         sealed = sealer.seal_system(body, table=_TABLE, column=_COLUMN, row=row)
-        idempotency.keep(connection, kept.agency, kept.key, status=status, body=sealed)
+        idempotency.keep(connection, kept.client, kept.key, status=status, body=sealed)
         return status, body
-    request_hash, status, sealed = idempotency.find(connection, kept.agency, kept.key)
+    request_hash, status, sealed = idempotency.find(connection, kept.client, kept.key)
     if request_hash != kept.request_hash:
-        return None
+        return ANOTHER
     return status, sealer.open_system(sealed, table=_TABLE, column=_COLUMN, row=row)

@@ -10,11 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from base.database import Connection
 from base.forms import read_json
 from base.problems import Problem
 from base.web.cached import unchanged
+from consent.api import effects
 from consent.api.records import SCOPE
-from consent.api.shapes import END, answer
+from consent.api.shapes import END
 from consent.callers import Callers
 from consent.offline.artefact import NoArtefact, issue
 from consent.offline.lists import PATH, StatusLists
@@ -46,14 +48,17 @@ def routes(registry: Registry, callers: Callers, ring: Ring, issuer: str) -> lis
     async def artefact(request: Request) -> Response:
         caller = await callers.require(request, SCOPE)
         body, now = await read_json(request, ArtefactRequest), registry.clock.now()
-        try:
-            done = await registry.database.write(
-                lambda c: issue(c, registry.snapshot(c), ring, body.record, caller.agency, issuer=issuer, now=now)
-            )
-        except NoArtefact as refused:
-            status, detail = _REFUSALS[refused.reason]
-            raise Problem(status, detail) from None
-        return answer(ArtefactAnswer(done.jwt, done.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")), 201)
+
+        def effect(connection: Connection) -> tuple[int, bytes]:
+            catalogue = registry.snapshot(connection)
+            try:
+                done = issue(connection, catalogue, ring, body.record, caller.agency, issuer=issuer, now=now)
+            except NoArtefact as refused:
+                status, detail = _REFUSALS[refused.reason]
+                raise Problem(status, detail) from None
+            return 201, msgspec.json.encode(ArtefactAnswer(done.jwt, effects.time(done.expires_at)))
+
+        return await effects.run(registry, ring.sealer, request, caller, body, effect)
 
     return [Route("/consent/v1/artefacts", artefact, methods=["POST"])]
 

@@ -41,7 +41,7 @@ _SENTENCES = {
     403: "Not allowed, or denied by the registry (`reason`).",
     404: "There is none of this name.",
     406: "This API answers in application/json.",
-    409: "It was done before, or too much waits already.",
+    409: "It was done before, is under way, or too much waits already.",
     413: "The body is too large.",
     415: "The body must be JSON.",
     422: "The Idempotency-Key was used for another request, or `atLeastAsFresh` is no consistencyToken of ours.",
@@ -57,7 +57,7 @@ def document(issuer: str, mtls_address: str = "") -> bytes:
     _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     paths: dict[str, dict[str, Any]] = {}
     for method, path, operation, summary, body, answers in _OPERATIONS:
-        paths.setdefault(path, {})[method] = _operation(operation, summary, body, answers)
+        paths.setdefault(path, {})[method] = _operation(method, operation, summary, body, answers)
     encoded = msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -90,7 +90,7 @@ def document(issuer: str, mtls_address: str = "") -> bytes:
     return encoded.replace(msgspec.json.encode(shapes.END)[1:], b'$"')
 
 
-def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any]) -> dict[str, Any]:
+def _operation(method: str, operation: str, summary: str, body: Any, answers: dict[int, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "operationId": operation,
         "summary": summary,
@@ -107,12 +107,10 @@ def _operation(operation: str, summary: str, body: Any, answers: dict[int, Any])
         refusals += [401, 403]
     if operation in ("check", "bulk"):
         refusals.append(422)
-    if operation in ("permit", "redeem", "report", "lodge"):
-        refusals.append(422)
+    if method == "post" and operation not in ("check", "bulk"):
+        refusals += [409, 422]
         schema = {"type": "string", "pattern": KEY}
         result["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
-    if operation in ("redeem", "report", "lodge", "artefact"):
-        refusals.append(409)
     if operation in ("purpose", "request", "record", "report", "lodge", "artefact"):
         refusals.append(404)
     if operation in ("request", "record"):

@@ -17,6 +17,7 @@ from base.clock import Clock
 from base.database import Connection
 from base.forms import parse_query, read_json
 from base.problems import Problem
+from consent.api import effects
 from consent.callers import Callers
 from consent.govstack import agreements, consents, individuals, policies
 from consent.govstack.asked import INDIVIDUAL, Ask
@@ -102,17 +103,16 @@ def routes(
             query, body = await _input(request, parameters, has_body=method in ("POST", "PUT") and act not in _BODILESS)
             header = request.headers.get(INDIVIDUAL, "")
 
-            def unit(connection: Connection) -> dict[str, Any]:
+            def unit(connection: Connection) -> tuple[int, bytes]:
                 catalogue = registry.snapshot(connection)
                 if not catalogue.is_active(agency):
                     raise Problem(403, "This agency takes no part at present.")
                 is_open = registry.ledger.fence.is_open(connection)
                 found = (catalogue, ring, issuer, clock.now(), agency, by, is_open)
-                return act(Ask(connection, *found, request.path_params, query, body, header))
+                done = act(Ask(connection, *found, request.path_params, query, body, header))
+                return 200, msgspec.json.encode(done)
 
-            database = registry.database
-            done = await (database.read(unit) if method == "GET" else database.write(unit))
-            return Response(msgspec.json.encode(done), headers=_HEADERS)
+            return Response(await _perform(registry, ring, request, by, [header, body], unit), headers=_HEADERS)
 
         return run
 
@@ -132,6 +132,15 @@ def routes(
 
 
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store"}
+
+
+async def _perform(
+    registry: Registry, ring: Ring, request: Request, by: str, asked: list[Any], unit: effects.Effect
+) -> bytes:
+    """What reads is read; what changes something is done once for an Idempotency-Key."""
+    if request.method in ("GET", "HEAD"):
+        return (await registry.database.read(unit))[1]
+    return (await effects.keyed(registry, ring.sealer, request, by, asked, unit))[1]
 
 
 async def _input(

@@ -300,7 +300,7 @@ ledger_witness = Table(
 idempotency = Table(
     "idempotency",
     metadata,
-    Column("agency", NAME, primary_key=True),
+    Column("client", String(200), primary_key=True),
     Column("key", String(64), primary_key=True),
     Column("request_hash", String(43), nullable=False),
     Column("status", Integer, nullable=False),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
 
-from consent.store import tables
+from consent.api import openapi
+from consent.store import idempotency, tables
 from keys import jose
 
 if TYPE_CHECKING:
+    from base.database import Connection
     from tests.fixtures.registry import World
 
 PERMITS, REDEMPTIONS = "/consent/v1/permits", "/consent/v1/permits/redemptions"
@@ -80,6 +84,18 @@ async def test_one_agencys_key_is_not_anothers(world: World, anna: str, body: di
     assert (first.status_code, second.status_code) == (201, 403)
 
 
+async def test_one_clients_key_is_not_anothers_of_the_same_agency(world: World, body: dict[str, Any]) -> None:
+    """T-43."""
+    async with world.client() as client:
+        first = await client.post(PERMITS, json=body, headers=KEY)
+    other = {"authorization": f"Bearer {world.token(client_id='client-other')}"}
+    async with world.client(None, **other) as client:
+        second = await client.post(PERMITS, json={**body, "data": ["address"]}, headers=KEY)
+
+    assert (first.status_code, second.status_code) == (201, 403)
+    assert len(uses(world)) == 2
+
+
 async def test_it_is_forgotten_after_24_hours_and_not_before(world: World, body: dict[str, Any]) -> None:
     async def post() -> bytes:
         async with world.client() as client:
@@ -111,12 +127,81 @@ async def test_a_redemption_can_be_repeated_under_its_key(world: World, body: di
 
 
 async def test_many_at_the_same_time_have_one_effect(world: World, body: dict[str, Any]) -> None:
+    """Section 2.7: while the first is under way the others are told so; asked again they get its answer."""
     async with world.client() as client:
         answers = await asyncio.gather(*(client.post(PERMITS, json=body, headers=KEY) for _ in range(20)))
+        later = await client.post(PERMITS, json=body, headers=KEY)
 
-    assert {one.status_code for one in answers} == {201}
-    assert len({one.content for one in answers}) == 1
+    statuses = {one.status_code for one in answers}
+    assert statuses == {201, 409}
+    assert {one.content for one in answers if one.status_code == 201} == {later.content}
+    refused = next(one for one in answers if one.status_code == 409)
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.headers["retry-after"] == "1"
     assert len(uses(world)) == 1
+
+
+async def test_what_another_worker_has_in_hand_is_409_and_then_answered(world: World, body: dict[str, Any]) -> None:
+    """On PostgreSQL, across processes; nobody waits for the other's commit."""
+    if world.backend.name == "sqlite":
+        pytest.skip("SQLite has one process")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        assert idempotency.claim(connection, "client-municipality", "order-1", "x" * 43, world.clock.now())
+        begun.set()
+        assert go_on.wait(10)
+
+    other = world.backend.open("consent")
+    working = asyncio.create_task(asyncio.to_thread(other.write_now, slow))
+    await asyncio.to_thread(begun.wait, 10)
+
+    async with world.client() as client:
+        during = await client.post(PERMITS, json=body, headers=KEY)
+        go_on.set()
+        await working
+        after = await client.post(PERMITS, json=body, headers=KEY)
+
+    assert (during.status_code, after.status_code) == (409, 422)
+    assert uses(world) == []
+
+
+async def test_what_fails_frees_its_key(world: World, body: dict[str, Any]) -> None:
+    """Nothing happened, so nothing is kept: the same key works afterwards."""
+    name = tables.pending_leaf.name
+    world.database.write_now(lambda c: c.exec_driver_sql(f"ALTER TABLE {name} RENAME TO away"))
+    async with world.client() as client:
+        failed = await client.post(PERMITS, json=body, headers=KEY)
+        world.database.write_now(lambda c: c.exec_driver_sql(f"ALTER TABLE away RENAME TO {name}"))
+        done = await client.post(PERMITS, json=body, headers=KEY)
+
+    assert (failed.status_code, done.status_code) == (503, 201)
+
+
+async def test_every_operation_that_makes_or_ends_something_takes_a_key(world: World) -> None:
+    """R-05: checks alone change nothing."""
+    document = json.loads(openapi.document(world.settings.issuer))
+
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            names = [one["name"] for one in operation.get("parameters", [])]
+            changes = method != "get" and operation["operationId"] not in ("check", "bulk")
+            assert ("Idempotency-Key" in names) == changes, path
+            assert not changes or {"409", "422"} <= set(operation["responses"])
+
+
+async def test_a_signed_consent_too(world: World, anna: str) -> None:
+    recorded = await world.give(anna)
+    asked = {"record": recorded.consents[0]}
+
+    async with world.client() as client:
+        first = await client.post("/consent/v1/artefacts", json=asked, headers=KEY)
+        world.clock.advance(60)
+        second = await client.post("/consent/v1/artefacts", json=asked, headers=KEY)
+        other = await client.post("/consent/v1/artefacts", json={"record": recorded.consents[1]}, headers=KEY)
+
+    assert (first.status_code, second.status_code, other.status_code) == (201, 201, 422)
+    assert first.content == second.content
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a" * 65, "\t", "é"])

@@ -377,3 +377,28 @@ def test_schemathesis_finds_nothing(building: Building, mode: GenerationMode) ->
 
 def _can_be_wrong(operation: Any) -> bool:
     return bool(operation.body) or bool(list(operation.query))
+
+
+@ONE_DATABASE
+async def test_a_key_makes_a_create_and_a_withdrawal_happen_once(building: Building) -> None:
+    """Idempotency-Key, which the file does not know and HTTP does."""
+    await building.world.give(building.citizen)
+    person = {"x-consentbb-individualid": building.sub, "idempotency-key": "end"}
+    async with building.http() as http:
+        made = [
+            await http.post("/config/policy/", json={"policy": POLICY}, headers={"idempotency-key": "make"})
+            for _ in range(2)
+        ]
+        other = {"policy": {**POLICY, "name": "Other"}}
+        refused = await http.post("/config/policy/", json=other, headers={"idempotency-key": "make"})
+        ended = [await http.request("DELETE", f"{MINE}/", headers=person) for _ in range(2)]
+        another = building.world.sub(building.world.citizen("bert"))
+        elsewhere = await http.request("DELETE", f"{MINE}/", headers={**person, "x-consentbb-individualid": another})
+        listed = (await http.get("/config/policies/")).json()
+
+    assert [one.status_code for one in (*made, refused, *ended)] == [200, 200, 422, 200, 200]
+    assert made[0].content == made[1].content
+    assert ended[0].content == ended[1].content
+    assert elsewhere.status_code == 422
+    assert len([one for one in listed["policies"] if one["name"] == "Privacy"]) == 1
+    assert {one.state for one in await building.world.registry.consents(building.citizen)} == {"withdrawn"}

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_8b6aaafa"
+revision = "0001_322cdc7a"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -217,13 +217,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "idempotency",
-        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("client", sa.String(length=200), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("request_hash", sa.String(length=43), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("expires_at", base.database.types.Instant(), nullable=False),
-        sa.PrimaryKeyConstraint("agency", "key", name=op.f("pk_idempotency")),
+        sa.PrimaryKeyConstraint("client", "key", name=op.f("pk_idempotency")),
     )
     with op.batch_alter_table("idempotency", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_idempotency_expires_at"), ["expires_at"], unique=False)
