@@ -58,9 +58,9 @@ class Supervisor:
         month = months.recent(now) if name is None else months.read(name, now)
         if month is None:
             raise Problem(404)
-        database = self._registry.database
+        database, days = self._registry.database, self._registry.report_days
         async with self._one_at_a_time:
-            found = await asyncio.to_thread(report, database, month, actor=officer.id, now=now)
+            found = await asyncio.to_thread(report, database, month, report_days=days, actor=officer.id, now=now)
         _ = self._renderer.translator(request)
         span = months.before(month, 2, now)
         following = months.read(f"{month.start + timedelta(days=32):%Y-%m}", now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, case, delete, func, insert, select
+from sqlalchemy import ColumnElement, Table, and_, case, delete, func, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -20,10 +20,11 @@ from consent.store.tables import consent_event, counted_month, figure, permit
 from consent.store.tables import data_use as use
 
 WHAT = (
-    "allowed", "denied", "unknown", "given", "refused", "withdrawn", "not_taken", "too_often", "near", "rail",
+    "allowed", "denied", "unknown", "given", "refused", "withdrawn", "not_taken", "taken", "not_closed", "too_often",
+    "near", "rail",
 )  # fmt: skip
 """`denied`: of citizens; `unknown`: with pseudonyms that we never gave out. `given`, `refused`, `withdrawn`: consents.
-`not_taken`: permits that expired so. `too_often`: denied for the purpose's frequency; `near`: citizens whose uses come
+`not_taken`: permits that expired so. `taken`: those whose report fell due, of which `not_closed`: nothing was said. `too_often`: denied for the purpose's frequency; `near`: citizens whose uses come
 near it, of `rail` citizens who were used at all."""
 _SLACK = timedelta(minutes=15)
 """Units that run beside each other are numbered in another order than they began: by seconds, and never by this."""
@@ -70,6 +71,28 @@ def uses(connection: Connection, month: str, since: datetime, until: datetime) -
     for place, what in enumerate(counted):
         figures += [Figure(month, row[0], row[1], what, row[3 + 2 * place], row[4 + 2 * place]) for row in rows]
     return [one for one in figures if one.number]
+
+
+def reports(connection: Connection, month: str, since: datetime, until: datetime) -> list[Figure]:
+    """Permits of this time that a source was shown: how many, and how many their recipients said nothing of."""
+    # What the provider releases itself is closed as it is issued, and nobody has to say anything of it.
+    is_due = and_(permit.c.redeemed_at.is_not(None), or_(permit.c.closed_at.is_(None), permit.c.outcome.is_not(None)))
+    silent = case((permit.c.closed_at.is_(None), permit.c.citizen))
+    rows = connection.execute(
+        select(
+            permit.c.recipient,
+            permit.c.purpose,
+            func.count(),
+            func.count(permit.c.citizen.distinct()),
+            func.count(silent),
+            func.count(silent.distinct()),
+        )
+        .select_from(use.join(permit, permit.c.id == use.c.permit))
+        .where(*_between(connection, use, since, until), is_due)
+        .group_by(permit.c.recipient, permit.c.purpose)
+    ).all()
+    figures = [Figure(month, row[0], row[1], "taken", row[2], row[3]) for row in rows]
+    return figures + [Figure(month, row[0], row[1], "not_closed", row[4], row[5]) for row in rows if row[4]]
 
 
 def answers(connection: Connection, month: str, since: datetime, until: datetime) -> list[Figure]:

@@ -16,6 +16,7 @@ Cells = Mapping[tuple[str, str], Cell]
 
 KINDS = {
     "permits_not_taken": N_("Permits that no source was ever shown"),
+    "permits_not_closed": N_("Permits of which the organisation never said what became of them"),
     "more_uses": N_("Far more uses than this agency made before"),
     "more_denials": N_("Far more denials than this agency met before"),
     "mostly_denied": N_("Most of what was asked was denied"),
@@ -25,7 +26,7 @@ KINDS = {
 }
 TIMES = (100, 10, 3)
 """Steps of growth."""
-NOT_TAKEN, DENIED, NEAR, ABOVE, UNKNOWN = 0.2, 0.5, 0.25, 0.05, 0.05
+NOT_TAKEN, NOT_CLOSED, DENIED, NEAR, ABOVE, UNKNOWN = 0.2, 0.2, 0.5, 0.25, 0.05, 0.05
 """Shares from which it is told."""
 
 
@@ -57,6 +58,7 @@ def _all(now: Period, before: Sequence[Period]) -> Iterator[Anomaly]:
     cells = now.cells
     allowed, denied, unknown = cells["allowed"], cells["denied"], cells["unknown"]
     yield from _shares("permits_not_taken", cells["not_taken"], allowed, NOT_TAKEN)
+    yield from _shares("permits_not_closed", cells["not_closed"], cells["taken"], NOT_CLOSED)
     yield from _shares("above_frequency", cells["too_often"], _plus(allowed, denied), ABOVE)
     yield from _shares("near_frequency", cells["near"], cells["rail"], NEAR)
     asked = _plus(allowed, denied)

@@ -46,8 +46,10 @@ class Report:
     anomalies: tuple[Anomaly, ...]
 
 
-def report(database: Database, month: Month, *, actor: str, now: datetime) -> Report:
+def report(database: Database, month: Month, *, report_days: int, actor: str, now: datetime) -> Report:
     """From a thread that may wait: a month is counted the first time, and the one that runs once a day.
+
+    `report_days`: how long an agency has to say what became of a permit.
 
     The audit line is committed before anything is told.
     """
@@ -56,7 +58,7 @@ def report(database: Database, month: Month, *, actor: str, now: datetime) -> Re
     kept = database.read_now(lambda c: supervision.counted(c, [one.name for one in span]))
     for one in span:
         if one.name not in kept or kept[one.name] < one.until:
-            counted = database.snapshot_now(lambda c, one=one: _count(c, catalogue, one))  # type: ignore[misc]  # bound at once
+            counted = database.snapshot_now(lambda c, one=one: _count(c, catalogue, one, timedelta(days=report_days)))  # type: ignore[misc]  # bound at once
             database.write_now(lambda c, one=one, counted=counted: supervision.keep(c, one.name, one.until, counted))  # type: ignore[misc]
 
     def unit(connection: Connection) -> list[Figure]:
@@ -66,9 +68,11 @@ def report(database: Database, month: Month, *, actor: str, now: datetime) -> Re
     return _made(catalogue, span, database.write_now(unit))
 
 
-def _count(connection: Connection, catalogue: Catalogue, month: Month) -> list[Figure]:
+def _count(connection: Connection, catalogue: Catalogue, month: Month, to_report: timedelta) -> list[Figure]:
     found = supervision.uses(connection, month.name, month.since, month.until)
     found += supervision.answers(connection, month.name, month.since, month.until)
+    # Those whose time to be reported ended in this month.
+    found += supervision.reports(connection, month.name, month.since - to_report, month.until - to_report)
     for purpose in catalogue.purposes.values():
         found += _near(connection, purpose, month)
     return found

@@ -18,7 +18,8 @@ def told(house: House, params: dict[str, Any], _progress: Progress) -> dict[str,
         raise Refused(
             f"a month is such as 2026-10, of the last {months.OLDEST} with a whole day in them; it began before today"
         )
-    return _document(report(house.databases["consent"], month, actor="operator", now=now))
+    database, days = house.databases["consent"], house.settings.report_days
+    return _document(report(database, month, report_days=days, actor="operator", now=now))
 
 
 def _document(found: Report) -> dict[str, Any]:

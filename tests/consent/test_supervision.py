@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, select
 
 from base.database.tables import AUDIT
-from consent import forgetting
+from consent import forgetting, reporting
 from consent.permits import Asked
 from consent.supervision import anomalies, disclosure, months
 from consent.supervision.anomalies import Anomaly, Period
@@ -33,7 +33,7 @@ def looked(world: World, name: str = "2026-11", actor: str = "operator") -> Repo
     now = world.clock.now()
     month = months.read(name, now)
     assert month is not None
-    return report(world.database, month, actor=actor, now=now)
+    return report(world.database, month, report_days=world.registry.report_days, actor=actor, now=now)
 
 
 async def use(world: World, asked: Asked, citizen: str) -> Any:
@@ -178,6 +178,30 @@ OFTEN = {
 }
 
 
+async def test_permits_that_were_taken_and_never_closed_are_told_when_their_time_is_over(world: World) -> None:
+    for number in range(14):
+        permitted = await use(world, TAX, world.citizen(f"person {number}"))
+        await world.registry.redeem(permitted.permit, source="population-register")
+        if number < 2:
+            await world.database.write(
+                lambda c, permit=permitted.outcome.permit_id: reporting.report(
+                    c,
+                    permit,
+                    reporting.USED,
+                    recipient="tax-authority",
+                    pseudonyms=world.ring.pseudonyms,
+                    now=world.clock.now(),
+                )
+            )
+    world.clock.advance((world.registry.report_days - 1) * DAY)
+    assert not [one for one in looked(world, months.recent(world.clock.now()).name).anomalies if "closed" in one.kind]
+
+    world.clock.advance(2 * DAY)
+    found = looked(world, months.recent(world.clock.now()).name).anomalies
+
+    assert Anomaly("permits_not_closed", "tax-authority", "tax-return", share=90) in found
+
+
 async def test_a_purpose_near_its_frequency_and_one_above_it_are_told(world: World) -> None:
     world.publish({**OFTEN, "frequency": {"uses": 5, "periodDays": 7}})
     asked = Asked("municipality", "parking-permit", ("address",), "population-register")
@@ -237,7 +261,20 @@ class TestDisclosure:
 class TestAnomalies:
     @staticmethod
     def period(days: int = 30, **cells: Cell) -> Period:
-        empty = {what: {} for what in ("allowed", "denied", "unknown", "not_taken", "too_often", "near", "rail")}
+        empty = {
+            what: {}
+            for what in (
+                "allowed",
+                "denied",
+                "unknown",
+                "not_taken",
+                "not_closed",
+                "taken",
+                "too_often",
+                "near",
+                "rail",
+            )
+        }
         return Period(days, {**empty, **{what: {("a", "x"): cell} for what, cell in cells.items()}})
 
     def test_an_agency_that_grows_tenfold_is_told_from_its_own_past(self) -> None:

@@ -299,6 +299,15 @@ def test_the_supervisors_report_is_of_a_month_and_of_no_other_period(line: Line)
     assert "a month is such as" in line.json("supervisor", "report", "--month", "2026-10-09", expect=1)["error"]
 
 
+def test_an_officer_is_invited_and_ended(line: Line) -> None:
+    invited = line.json("officer", "invite", "j.jansen", "--role", "supervisor")
+    assert (invited["at"], invited["expires_in"]) == ("http://localhost:8000/supervisor/enrol", 86_400)
+
+    assert [one["state"] for one in line.json("officer", "list")] == ["invited"]
+    assert line.json("officer", "end", "j.jansen")["state"] == "ended"
+    assert "no officer" in line.json("officer", "end", "j.jansen", expect=1)["error"]
+
+
 def test_a_file_of_nothing_but_bad_lines_is_refused_and_each_line_told(line: Line, tmp_path: Path) -> None:
     (tmp_path / "wrong.jsonl").write_text('{"id": "x"}\n{"id": "y"}\n')
 
