@@ -16,10 +16,24 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent import pages
-from consent.api import catalogue, checks, estonia, ledger, offline, openapi, permits, records, reports, requests
+from consent.api import (
+    catalogue,
+    checks,
+    estonia,
+    event_streams,
+    ledger,
+    offline,
+    openapi,
+    permits,
+    records,
+    reports,
+    requests,
+)
 from consent.callers import Callers
 from consent.dpv.records import Records
 from consent.estonia.tracker import Tracker
+from consent.events.polling import Polling
+from consent.events.worker import EventWorker
 from consent.freshness import Freshness
 from consent.govstack import routes as govstack
 from consent.lodging import Lodging
@@ -42,6 +56,8 @@ class Consent:
         self.records = Records(self.registry, ring.pseudonyms, settings.issuer)
         self.lists = StatusLists(database, ring, self.ledger.fence, settings.issuer, clock)
         self.freshness = Freshness(database, ring.pseudonyms.mac)
+        self.polling = Polling(database, ring, settings.issuer, clock)
+        self.event_worker = EventWorker(database, ring.pseudonyms, clock)
         self.callers = Callers(ring, database, settings, clock)
 
     body_limits: ClassVar = {checks.BULK: checks.BULK_BODY}
@@ -77,6 +93,7 @@ class Consent:
             *reports.routes(self.registry, self.callers, self.ring),
             *catalogue.routes(self.registry),
             *records.routes(self.records, self.callers),
+            *event_streams.routes(self.registry, self.polling, self.callers, self.ring.sealer, self.settings.issuer),
             *offline.routes(self.registry, self.callers, self.ring, self.settings.issuer),
             *requests.routes(
                 self.registry,

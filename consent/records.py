@@ -14,6 +14,7 @@ from base import outbox
 from base.database import Connection
 from base.ids import identifier
 from consent.checks import GIVEN, REFUSED, USED, WITHDRAWN
+from consent.events import sets, tell
 from consent.interface import Question, Recorded
 from consent.ledger import append
 from consent.store import notices, records, uses
@@ -76,8 +77,10 @@ def answer(
         }
         facts["once"] = question.one_time and state == GIVEN
         # The answer before it stops to count first: the database allows one that counts.
-        ended = records.supersede(connection, citizen, question.agency, question.purpose, item.category, now)
+        before = records.supersede(connection, citizen, question.agency, question.purpose, item.category, now)
+        ended = before.id if before is not None else None
         seq = _event(connection, consent_id, state, facts, channel="page", pseudonyms=pseudonyms, ended=ended)
+        tell.answered(connection, pseudonyms, facts, consent_id, state, before)
         row = {"id": consent_id, "state": state, "current": True, "ended_at": None, "seq": seq, **facts}
         records.add(connection, row)
         receipts.append(receipt_id(consent_id, seq))
@@ -105,6 +108,7 @@ def withdraw(
         return None
     facts = _facts(record, now)
     seq = _event(connection, consent_id, WITHDRAWN, facts, channel=channel, pseudonyms=pseudonyms, ended=consent_id)
+    tell.ended(connection, pseudonyms, sets.WITHDRAWN, facts, consent_id)
     under_way = tuple(one.id for one in uses.open_permits(connection, citizen, [consent_id], now))
     return Withdrawn((consent_id,), seq, under_way, (receipt_id(consent_id, seq),))
 
@@ -116,7 +120,9 @@ def use(connection: Connection, *, consent_id: str, citizen: str, pseudonyms: Ps
     """
     record = records.end(connection, consent_id, citizen, now, USED)
     assert record is not None
-    _event(connection, consent_id, USED, _facts(record, now), channel="use", pseudonyms=pseudonyms, ended=consent_id)
+    facts = _facts(record, now)
+    _event(connection, consent_id, USED, facts, channel="use", pseudonyms=pseudonyms, ended=consent_id)
+    tell.ended(connection, pseudonyms, sets.USED, facts, consent_id)
 
 
 def withdraw_all(

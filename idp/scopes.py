@@ -7,6 +7,7 @@ CONSENT_SCOPES = (
     "consent:request",
     "consent:record",
     "consent:usage",
+    "consent:events",
     "govstack:config",
     "govstack:service",
     "govstack:audit",

@@ -103,7 +103,12 @@ class House:
             ("consent.given", "consent.refused", "consent.used", "request.answered", "request.closed"), _told
         )
         worker = self.consent.worker({**told, "consent.withdrawn": self._withdrawn})
-        parts = (worker, self.provider.worker({notices.KIND: _told_of_login}), self.provider.cleaner())
+        parts = (
+            worker,
+            self.consent.event_worker,
+            self.provider.worker({notices.KIND: _told_of_login}),
+            self.provider.cleaner(),
+        )
         await self.consent.ledger.start()
         for one in parts:
             one.start()

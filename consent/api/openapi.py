@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from base.problems import API_VERSION
-from consent.api import offline, records, reports, requests, shapes
+from consent.api import event_streams, offline, records, reports, requests, shapes
 from consent.idempotent import KEY
 
 _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
@@ -20,6 +20,14 @@ _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("get", "/requests/{request}", "request", "What became of a request.", None, {200: requests.RequestState}),
     ("get", "/records/{record}", "record", "A consent that you were given, in terms of ISO/IEC TS 27560.", None, {200: records.RecordAnswer}),
     ("post", "/artefacts", "artefact", "A signed consent, to verify without asking.", offline.ArtefactRequest, {201: offline.ArtefactAnswer}),
+    ("post", "/event-streams", "add-stream", "Hear what becomes of consents that concern you.", event_streams.StreamRequest, {201: event_streams.StreamAnswer}),
+    ("get", "/event-streams", "streams", "Your event streams.", None, {200: event_streams.StreamList}),
+    ("get", "/event-streams/{stream}", "stream", "One event stream.", None, {200: event_streams.StreamAnswer}),
+    ("put", "/event-streams/{stream}", "change-stream", "Say anew what you want to hear.", event_streams.StreamRequest, {200: event_streams.StreamAnswer}),
+    ("delete", "/event-streams/{stream}", "remove-stream", "End a stream, with all that waits in it.", None, {204: None}),
+    ("post", "/event-streams/{stream}/poll", "poll", "Acknowledge events and get the next (RFC 8936).", event_streams.PollRequest, {200: event_streams.PollAnswer}),
+    ("post", "/event-streams/{stream}/verifications", "verify-stream", "Ask for an event about the stream itself.", event_streams.VerificationRequest, {202: event_streams.VerificationAnswer}),
+    ("post", "/event-streams/{stream}/replays", "replay", "Get again what you acknowledged.", event_streams.ReplayRequest, {200: event_streams.ReplayAnswer}),
     ("get", "/agencies", "agencies", "The agencies that take part.", None, {200: shapes.AgencyList}),
     ("get", "/purposes", "purposes", "The purposes that are published, and those that ended.", None, {200: shapes.PurposeList}),
     ("get", "/purposes/{purpose}", "purpose", "One purpose that is published, or was.", None, {200: shapes.PurposeAnswer}),
@@ -34,6 +42,14 @@ _SCOPES = {
     "request": requests.SCOPE,
     "record": records.SCOPE,
     "artefact": records.SCOPE,
+    **dict.fromkeys(
+        (
+            "add-stream",
+            "streams",
+            *(_OF_STREAM := ("stream", "change-stream", "remove-stream", "poll", "verify-stream", "replay")),
+        ),
+        event_streams.SCOPE,
+    ),
 }
 _SENTENCES = {
     400: "The request is not valid.",
@@ -41,7 +57,7 @@ _SENTENCES = {
     403: "Not allowed, or denied by the registry (`reason`).",
     404: "There is none of this name.",
     406: "This API answers in application/json.",
-    409: "It was done before, is under way, or too much waits already.",
+    409: "It was done before, is under way, or there is too much of it already.",
     413: "The body is too large.",
     415: "The body must be JSON.",
     422: "The Idempotency-Key was used for another request, or `atLeastAsFresh` is no consistencyToken of ours.",
@@ -107,15 +123,16 @@ def _operation(method: str, operation: str, summary: str, body: Any, answers: di
         refusals += [401, 403]
     if operation in ("check", "bulk"):
         refusals.append(422)
-    if method == "post" and operation not in ("check", "bulk"):
+    if method == "post" and operation not in ("check", "bulk", *_OF_STREAM):
         refusals += [409, 422]
         schema = {"type": "string", "pattern": KEY}
         result["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
-    if operation in ("purpose", "request", "record", "report", "lodge", "artefact"):
+    if operation in ("purpose", "request", "record", "report", "lodge", "artefact", *_OF_STREAM):
         refusals.append(404)
-    if operation in ("request", "record"):
+    if operation in ("request", "record", *_OF_STREAM):
+        name = "stream" if operation in _OF_STREAM else operation
         schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}
-        result["parameters"] = [{"name": operation, "in": "path", "required": True, "schema": schema}]
+        result["parameters"] = [{"name": name, "in": "path", "required": True, "schema": schema}]
     if operation == "purpose":
         schema = {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,62}$"}
         result["parameters"] = [{"name": "purpose", "in": "path", "required": True, "schema": schema}]
@@ -125,6 +142,9 @@ def _operation(method: str, operation: str, summary: str, body: Any, answers: di
 
 
 def _answer(description: str, kind: Any, media_type: str) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    """`kind` None: without a body."""
     version = {"API-Version": {"schema": {"type": "string"}, "description": "The full version of this API."}}
+    if kind is None:
+        return {"description": description, "headers": version}
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
     return {"description": description, "headers": version, "content": {media_type: {"schema": schema}}}

@@ -30,7 +30,7 @@ _EVENT = insert(consent_event).returning(consent_event.c.seq)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One answer as the citizen sees it."""
+    """One answer as the citizen sees it. `expiry_told`: its agencies know that its time was up."""
 
     id: str
     citizen: str
@@ -47,6 +47,7 @@ class Record:
     notice_hash: str
     language: str
     seq: int
+    expiry_told: bool
 
 
 def answers(
@@ -70,9 +71,9 @@ def add_event(connection: Connection, event: dict[str, Any]) -> int:
 
 def supersede(
     connection: Connection, citizen: str, agency: str, purpose: str, category: str, now: datetime
-) -> str | None:
-    """The answer that counted until now no longer does; the next insert takes its place. Its id, if there was one."""
-    return connection.execute(
+) -> Record | None:
+    """The answer that counted until now no longer does; the next insert takes its place."""
+    row = connection.execute(
         update(consent)
         .where(
             consent.c.citizen == citizen,
@@ -82,12 +83,13 @@ def supersede(
             consent.c.current,
         )
         .values(current=False, ended_at=func.coalesce(consent.c.ended_at, literal(now, Instant)))
-        .returning(consent.c.id)
-    ).scalar()
+        .returning(*consent.c)
+    ).first()
+    return record_of(row) if row is not None else None
 
 
 def add(connection: Connection, row: dict[str, Any]) -> None:
-    connection.execute(insert(consent), row)
+    connection.execute(insert(consent), {**row, "expiry_told": False})
 
 
 def end(connection: Connection, consent_id: str, citizen: str, now: datetime, state: str) -> Record | None:
@@ -98,7 +100,7 @@ def end(connection: Connection, consent_id: str, citizen: str, now: datetime, st
         .values(state=state, ended_at=now)
         .returning(*consent.c)
     ).first()
-    return _record(row) if row is not None else None
+    return record_of(row) if row is not None else None
 
 
 def given(connection: Connection, citizen: str, agency: str, purposes: Collection[str] | None = None) -> list[str]:
@@ -134,20 +136,20 @@ def of_citizen(connection: Connection, citizen: str, *, limit: int, before: int 
     """Newest first, ended ones too. `before`: only those older than this `seq`."""
     statement = select(consent).where(consent.c.citizen == citizen).order_by(consent.c.seq.desc()).limit(limit)
     rows = connection.execute(statement if before is None else statement.where(consent.c.seq < before))
-    return [_record(row) for row in rows]
+    return [record_of(row) for row in rows]
 
 
 def one(connection: Connection, consent_id: str, citizen: str) -> Record | None:
     """By id and owner together: another's record is as if it were not there."""
     row = connection.execute(select(consent).where(consent.c.id == consent_id, consent.c.citizen == citizen)).first()
-    return _record(row) if row is not None else None
+    return record_of(row) if row is not None else None
 
 
 def of_agency(connection: Connection, consent_id: str, agency: str) -> Record | None:
     """By id and recipient together; None also once its citizen is forgotten."""
     mine = (consent.c.id == consent_id, consent.c.agency == agency, consent.c.citizen != "")
     row = connection.execute(select(consent).where(*mine)).first()
-    return _record(row) if row is not None else None
+    return record_of(row) if row is not None else None
 
 
 def events(connection: Connection, consent_id: str) -> list[dict[str, Any]]:
@@ -158,7 +160,8 @@ def events(connection: Connection, consent_id: str) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name has the underscore
 
 
-def _record(row: Any) -> Record:
+def record_of(row: Any) -> Record:
+    """From a row of `consent`."""
     return Record(
         row.id,
         row.citizen,
@@ -175,4 +178,5 @@ def _record(row: Any) -> Record:
         row.notice_hash,
         row.language,
         row.seq,
+        row.expiry_told,
     )

@@ -154,6 +154,8 @@ consent = Table(
     Column("notice_hash", String(43), nullable=False),
     Column("language", String(8), nullable=False),
     Column("seq", BigInteger, nullable=False),
+    # Whether its agencies were told that its time is up: no decision looks at it.
+    Column("expiry_told", Boolean, nullable=False),
     CheckConstraint("state IN ('given', 'refused', 'withdrawn', 'used')", name="ck_consent_state"),
     CheckConstraint("state <> 'given' OR expires_at IS NOT NULL", name="ck_consent_expires"),
     # The database itself forbids two answers that count. Written as queries render it, so that SQLite finds by it too.
@@ -174,6 +176,12 @@ consent = Table(
         "ended_at",
         sqlite_where=text("ended_at IS NOT NULL"),
         postgresql_where=text("ended_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_consent_expiring",
+        "expires_at",
+        sqlite_where=text("state = 'given' AND current = 1 AND expiry_told = 0"),
+        postgresql_where=text("state = 'given' AND current AND NOT expiry_told"),
     ),
 )
 
@@ -378,6 +386,38 @@ use_report = Table(
     Column("at", Instant, nullable=False),
     _nonce(),
     *_leaf(),
+)
+
+event_stream = Table(
+    "event_stream",
+    metadata,
+    Column("id", String(22), primary_key=True),
+    Column("agency", NAME, nullable=False, index=True),
+    Column("kinds", Json, nullable=False),
+    Column("status", String(16), nullable=False),  # enabled, paused
+    Column("created_at", Instant, nullable=False),
+)
+stream_event = Table(
+    "stream_event",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("stream", String(22), nullable=False),
+    Column("jti", String(22), nullable=False, unique=True),
+    Column("kind", String(32), nullable=False),
+    Column("sub", CITIZEN, nullable=False, index=True),
+    Column("content", Json, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("done_at", Instant, index=True),
+    Column("error", String(64), nullable=False),
+    Index(
+        "ix_stream_event_waiting",
+        "stream",
+        "seq",
+        sqlite_where=text("done_at IS NULL"),
+        postgresql_where=text("done_at IS NULL"),
+    ),
+    # The order holds: no number is given twice.
+    sqlite_autoincrement=True,
 )
 
 APPEND_ONLY = ("act", "govstack_revision", "ledger_batch", "notice")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 BIG = (
     "consent", "consent_event", "data_use", "permit", "redemption", "use_report", "act", "subject", "citizen_seed", "outbox",
-    "pending_leaf", "ledger_tile", "ledger_batch",
+    "pending_leaf", "stream_event", "ledger_tile", "ledger_batch",
 )  # fmt: skip
 ASKED = Asked("municipality", "housing-benefit", ("income",), "tax-authority")
 

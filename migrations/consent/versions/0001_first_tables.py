@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_322cdc7a"
+revision = "0001_9b51810c"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -87,6 +87,7 @@ def upgrade() -> None:
         sa.Column("notice_hash", sa.String(length=43), nullable=False),
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("expiry_told", sa.Boolean(), nullable=False),
         sa.CheckConstraint("state <> 'given' OR expires_at IS NOT NULL", name="ck_consent_expires"),
         sa.CheckConstraint("state IN ('given', 'refused', 'withdrawn', 'used')", name="ck_consent_state"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
@@ -99,6 +100,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("ended_at IS NOT NULL"),
             postgresql_where=sa.text("ended_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_consent_expiring",
+            ["expires_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'given' AND current = 1 AND expiry_told = 0"),
+            postgresql_where=sa.text("state = 'given' AND current AND NOT expiry_told"),
         )
         batch_op.create_index(
             "uq_consent_current",
@@ -191,6 +199,18 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("data_use", schema=None) as batch_op:
         batch_op.create_index("ix_data_use_citizen", ["citizen", "seq"], unique=False)
+
+    op.create_table(
+        "event_stream",
+        sa.Column("id", sa.String(length=22), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("kinds", base.database.types.Json(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("created_at", base.database.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event_stream")),
+    )
+    with op.batch_alter_table("event_stream", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_event_stream_agency"), ["agency"], unique=False)
 
     op.create_table(
         "figure",
@@ -395,6 +415,33 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_redemption_citizen"), ["citizen"], unique=False)
 
     op.create_table(
+        "stream_event",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("stream", sa.String(length=22), nullable=False),
+        sa.Column("jti", sa.String(length=22), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("sub", sa.String(length=43), nullable=False),
+        sa.Column("content", base.database.types.Json(), nullable=False),
+        sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.Column("done_at", base.database.types.Instant(), nullable=True),
+        sa.Column("error", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_stream_event")),
+        sa.UniqueConstraint("jti", name=op.f("uq_stream_event_jti")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("stream_event", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_stream_event_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_stream_event_done_at"), ["done_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_stream_event_sub"), ["sub"], unique=False)
+        batch_op.create_index(
+            "ix_stream_event_waiting",
+            ["stream", "seq"],
+            unique=False,
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
+        )
+
+    op.create_table(
         "subject",
         sa.Column("agency", sa.String(length=64), nullable=False),
         sa.Column("sub", sa.String(length=43), nullable=False),
@@ -440,6 +487,17 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_subject_citizen"))
 
     op.drop_table("subject")
+    with op.batch_alter_table("stream_event", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_stream_event_waiting",
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_stream_event_sub"))
+        batch_op.drop_index(batch_op.f("ix_stream_event_done_at"))
+        batch_op.drop_index(batch_op.f("ix_stream_event_at"))
+
+    op.drop_table("stream_event")
     with op.batch_alter_table("redemption", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_redemption_citizen"))
 
@@ -487,6 +545,10 @@ def downgrade() -> None:
     op.drop_table("idempotency")
     op.drop_table("govstack_revision")
     op.drop_table("figure")
+    with op.batch_alter_table("event_stream", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_event_stream_agency"))
+
+    op.drop_table("event_stream")
     with op.batch_alter_table("data_use", schema=None) as batch_op:
         batch_op.drop_index("ix_data_use_citizen")
 
@@ -509,6 +571,11 @@ def downgrade() -> None:
     with op.batch_alter_table("consent", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_consent_current", sqlite_where=sa.text("current = 1"), postgresql_where=sa.text("current")
+        )
+        batch_op.drop_index(
+            "ix_consent_expiring",
+            sqlite_where=sa.text("state = 'given' AND current = 1 AND expiry_told = 0"),
+            postgresql_where=sa.text("state = 'given' AND current AND NOT expiry_told"),
         )
         batch_op.drop_index(
             "ix_consent_ended",

@@ -1,0 +1,1 @@
+"""Events: what became of consents, told to the agencies that they concern."""

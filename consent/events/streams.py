@@ -1,0 +1,127 @@
+"""Event streams: an agency says of which events it wants to hear, and takes them; another's stream is none of its own.
+
+Functions here run inside a unit of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from base import audit
+from base.database import Connection
+from base.database.tables import counters
+from base.ids import identifier
+from consent.events import sets
+from consent.store import events
+from consent.store.events import Event, Stream
+
+ENABLED, PAUSED = "enabled", "paused"
+MOST = 5
+"""Streams of one agency."""
+OVERLAP = timedelta(minutes=1)
+"""A replay begins this long before its cursor: of two commits at once the one numbered first may have come last."""
+
+
+Counted = tuple[Stream, int]
+"""A stream, and how many events wait in it."""
+
+
+class TooManyStreams(Exception):
+    """The agency has `MOST` already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an agency may say of its stream. `kinds`: of `sets.KINDS`. `status`: while PAUSED, events wait."""
+
+    kinds: tuple[str, ...]
+    status: str
+
+
+def add(connection: Connection, agency: str, client: str, wanted: Wanted, now: datetime) -> Stream:
+    """TooManyStreams. From this commit on, events are kept for it."""
+    # Held until the commit, so that two at once are counted one after the other.
+    counters.hold(connection, "event-stream", agency, now)
+    if len(events.of_agency(connection, agency)) >= MOST:
+        raise TooManyStreams
+    row = {"id": identifier(), "agency": agency, "created_at": now, **_row(wanted)}
+    stream = events.add_stream(connection, row)
+    audit.record(connection, "stream.added", actor=client, object=stream.id, now=now)
+    return stream
+
+
+def every(connection: Connection, agency: str) -> list[Counted]:
+    return [(one, events.count_waiting(connection, one.id)) for one in events.of_agency(connection, agency)]
+
+
+def find(connection: Connection, stream: str, agency: str) -> Counted | None:
+    """None when the agency has no such stream."""
+    found = events.find(connection, stream, agency)
+    return (found, events.count_waiting(connection, stream)) if found is not None else None
+
+
+def change(
+    connection: Connection, stream: str, agency: str, client: str, wanted: Wanted, now: datetime
+) -> Counted | None:
+    """None when the agency has no such stream."""
+    if events.change_stream(connection, stream, agency, _row(wanted)) is None:
+        return None
+    audit.record(connection, "stream.changed", actor=client, object=stream, now=now)
+    return find(connection, stream, agency)
+
+
+def remove(connection: Connection, stream: str, agency: str, client: str, now: datetime) -> bool:
+    """With all that waits in it. False when the agency has no such stream."""
+    removed = events.remove_stream(connection, stream, agency)
+    if removed:
+        audit.record(connection, "stream.removed", actor=client, object=stream, now=now)
+    return removed
+
+
+def verify(connection: Connection, stream: str, agency: str, state: str, now: datetime) -> str | None:
+    """An event about the stream itself, after all that waits; its jti. None when the agency has no such stream."""
+    if events.find(connection, stream, agency) is None:
+        return None
+    jti, content = identifier(), {"state": state} if state else {}
+    row = {"stream": stream, "jti": jti, "kind": sets.VERIFICATION, "sub": "", "content": content, "at": now}
+    events.put(connection, [row])
+    return jti
+
+
+def replay(connection: Connection, stream: str, agency: str, since: str | None) -> int | None:
+    """Send again what was taken after the event `since` (its jti), or all that is kept; how many.
+
+    None when the agency has no such stream, or the stream keeps no such event.
+    """
+    if events.find(connection, stream, agency) is None:
+        return None
+    if since is None:
+        return events.again(connection, stream, None)
+    at = events.time_of(connection, stream, since)
+    return events.again(connection, stream, at - OVERLAP) if at is not None else None
+
+
+def settle(
+    connection: Connection, stream: str, acks: Collection[str], errors: Mapping[str, str], now: datetime
+) -> None:
+    """What the receiver has taken, and what it could not take (RFC 8936 section 2.4). Others' and unknown ones: nothing.
+
+    An error ends the sending as well, or one token that its receiver cannot read would hold up all others; it is kept
+    for a replay.
+    """
+    for error in sorted({"", *errors.values()}):
+        jtis = acks if not error else [jti for jti, said in errors.items() if said == error]
+        if jtis:
+            events.settle(connection, stream, jtis, error, now)
+
+
+def waiting(connection: Connection, stream: str, most: int) -> tuple[list[Event], bool]:
+    """The oldest that are not settled, in order, and whether there are more."""
+    found = events.waiting(connection, stream, most + 1)
+    return found[:most], len(found) > most
+
+
+def _row(wanted: Wanted) -> dict[str, object]:
+    return {"kinds": list(wanted.kinds), "status": wanted.status}

@@ -1,0 +1,54 @@
+"""What events need while a server runs: telling of consents whose time is up, and forgetting what was taken long ago."""
+
+from __future__ import annotations
+
+import asyncio
+
+from base.clock import Clock
+from base.database import Database
+from base.database.cleaning import Cleaner
+from base.log import log
+from consent.events import tell
+from consent.store import events
+from keys.derive import Pseudonyms
+
+PAUSE_S = 1.0
+
+
+class EventWorker:
+    """On every process: what it does is done once, whoever does it."""
+
+    def __init__(self, database: Database, pseudonyms: Pseudonyms, clock: Clock) -> None:
+        self._database = database
+        self._pseudonyms = pseudonyms
+        self._clock = clock
+        self._cleaner = Cleaner(database, events.RULES, clock)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._cleaner.start()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        await self._cleaner.stop()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def expire(self) -> int:
+        """One round: until nobody's time is up. How many consents were told of."""
+        total = 0
+        while await self._database.scan(lambda c: events.are_expired(c, self._clock.now())):
+            done = await self._database.write(lambda c: tell.expire(c, self._pseudonyms, self._clock.now()))
+            total += done
+            if not done:
+                break
+        return total
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.expire()
+            except Exception as error:  # noqa: BLE001 - the loop outlives a database that is away for a while
+                log.error("events.unavailable", error=type(error).__name__)
+            await asyncio.sleep(PAUSE_S)
