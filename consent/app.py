@@ -19,6 +19,7 @@ from consent import pages
 from consent.api import (
     catalogue,
     checks,
+    complaints,
     estonia,
     event_streams,
     ledger,
@@ -30,6 +31,7 @@ from consent.api import (
     requests,
 )
 from consent.callers import Callers
+from consent.complaining import Complaints
 from consent.dpv.records import Records
 from consent.estonia.tracker import Tracker
 from consent.events.polling import Polling
@@ -38,7 +40,7 @@ from consent.freshness import Freshness
 from consent.govstack import routes as govstack
 from consent.lodging import Lodging
 from consent.offline.lists import StatusLists
-from consent.pages import lodged, mine, supervisor
+from consent.pages import complaining, lodged, mine, supervisor
 from consent.pages import records as record_pages
 from consent.registry import Registry
 from keys.ring import Ring
@@ -53,6 +55,7 @@ class Consent:
         self.registry = Registry(database, ring, settings, clock)
         self.ledger = self.registry.ledger
         self.lodging = Lodging(self.registry)
+        self.complaints = Complaints(self.registry, ring)
         self.records = Records(self.registry, ring.pseudonyms, settings.issuer)
         self.lists = StatusLists(database, ring, self.ledger.fence, settings.issuer, clock)
         self.freshness = Freshness(database, ring.pseudonyms.mac)
@@ -81,7 +84,8 @@ class Consent:
             *pages.routes(registry, renderer, citizens),
             *lodged.routes(self.lodging, renderer, citizens),
             *record_pages.routes(self.records, citizens),
-            *mine.routes(registry, self.ring, issuer, renderer, citizens, accounts or NoAccounts()),
+            *complaining.routes(registry, self.complaints, renderer, citizens),
+            *mine.routes(registry, self.complaints, self.ring, issuer, renderer, citizens, accounts or NoAccounts()),
             *(supervisor.routes(registry, renderer, officers) if officers is not None else ()),
         ]
 
@@ -95,6 +99,7 @@ class Consent:
             *records.routes(self.records, self.callers),
             *event_streams.routes(self.registry, self.polling, self.callers, self.ring.sealer, self.settings.issuer),
             *offline.routes(self.registry, self.callers, self.ring, self.settings.issuer),
+            *complaints.routes(self.registry, self.complaints, self.callers, self.ring.sealer),
             *requests.routes(
                 self.registry,
                 self.lodging,

@@ -8,6 +8,7 @@ CONSENT_SCOPES = (
     "consent:record",
     "consent:usage",
     "consent:events",
+    "consent:complaint",
     "govstack:config",
     "govstack:service",
     "govstack:audit",

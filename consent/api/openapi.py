@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from base.problems import API_VERSION
-from consent.api import event_streams, offline, records, reports, requests, shapes
+from consent.api import complaints, event_streams, offline, records, reports, requests, shapes
 from consent.idempotent import KEY
 
 _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
@@ -28,6 +28,9 @@ _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("post", "/event-streams/{stream}/poll", "poll", "Acknowledge events and get the next (RFC 8936).", event_streams.PollRequest, {200: event_streams.PollAnswer}),
     ("post", "/event-streams/{stream}/verifications", "verify-stream", "Ask for an event about the stream itself.", event_streams.VerificationRequest, {202: event_streams.VerificationAnswer}),
     ("post", "/event-streams/{stream}/replays", "replay", "Get again what you acknowledged.", event_streams.ReplayRequest, {200: event_streams.ReplayAnswer}),
+    ("get", "/complaints", "complaints", "What citizens wrote to you about a use, and waits for your answer.", None, {200: complaints.ComplaintList}),
+    ("post", "/complaints/{complaint}/answers", "reply", "Answer a complaint or a request to delete, once.", complaints.ComplaintReply, {201: complaints.ComplaintReplied}),
+    ("get", "/complaints/{complaint}", "complaint", "One of them, with what it is about; it was seen from then on.", None, {200: complaints.ComplaintAnswer}),
     ("get", "/agencies", "agencies", "The agencies that take part.", None, {200: shapes.AgencyList}),
     ("get", "/purposes", "purposes", "The purposes that are published, and those that ended.", None, {200: shapes.PurposeList}),
     ("get", "/purposes/{purpose}", "purpose", "One purpose that is published, or was.", None, {200: shapes.PurposeAnswer}),
@@ -50,7 +53,13 @@ _SCOPES = {
         ),
         event_streams.SCOPE,
     ),
+    "complaints": complaints.SCOPE,
+    "complaint": complaints.SCOPE,
+    "reply": complaints.SCOPE,
 }
+_ID = "^[A-Za-z0-9_-]{22}$"
+_NAMES = {"request": _ID, "record": _ID, "complaint": _ID, "stream": _ID, "purpose": "^[a-z][a-z0-9-]{1,62}$"}
+"""What stands in a path."""
 _SENTENCES = {
     400: "The request is not valid.",
     401: "A valid access token is needed.",
@@ -73,7 +82,7 @@ def document(issuer: str, mtls_address: str = "") -> bytes:
     _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     paths: dict[str, dict[str, Any]] = {}
     for method, path, operation, summary, body, answers in _OPERATIONS:
-        paths.setdefault(path, {})[method] = _operation(method, operation, summary, body, answers)
+        paths.setdefault(path, {})[method] = _operation(method, path, operation, summary, body, answers)
     encoded = msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -106,7 +115,9 @@ def document(issuer: str, mtls_address: str = "") -> bytes:
     return encoded.replace(msgspec.json.encode(shapes.END)[1:], b'$"')
 
 
-def _operation(method: str, operation: str, summary: str, body: Any, answers: dict[int, Any]) -> dict[str, Any]:
+def _operation(
+    method: str, path: str, operation: str, summary: str, body: Any, answers: dict[int, Any]
+) -> dict[str, Any]:
     result: dict[str, Any] = {
         "operationId": operation,
         "summary": summary,
@@ -127,15 +138,15 @@ def _operation(method: str, operation: str, summary: str, body: Any, answers: di
         refusals += [409, 422]
         schema = {"type": "string", "pattern": KEY}
         result["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
-    if operation in ("purpose", "request", "record", "report", "lodge", "artefact", *_OF_STREAM):
+    if operation in ("purpose", "request", "record", "report", "lodge", "artefact", "complaint", "reply", *_OF_STREAM):
         refusals.append(404)
-    if operation in ("request", "record", *_OF_STREAM):
-        name = "stream" if operation in _OF_STREAM else operation
-        schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}
-        result["parameters"] = [{"name": name, "in": "path", "required": True, "schema": schema}]
-    if operation == "purpose":
-        schema = {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,62}$"}
-        result["parameters"] = [{"name": "purpose", "in": "path", "required": True, "schema": schema}]
+    named = [
+        {"name": one, "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern}}
+        for one, pattern in _NAMES.items()
+        if f"{{{one}}}" in path
+    ]
+    if named:
+        result["parameters"] = [*named, *result.get("parameters", [])]
     for status in sorted(refusals):
         result["responses"][str(status)] = _answer(_SENTENCES[status], shapes.ProblemAnswer, "application/problem+json")
     return result

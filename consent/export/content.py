@@ -10,6 +10,7 @@ from typing import Any
 from base.database import Connection
 from base.people import Accounts
 from consent import receipts
+from consent.complaining import Complaint, Complaints
 from consent.dpv.record import state_of
 from consent.export.mentioned import Mentioned
 from consent.registry import Registry
@@ -19,6 +20,8 @@ from keys.ring import Ring
 
 PAGE = 25
 """Lines that are read, signed and proven at a time."""
+ALL = 10_000
+"""Complaints: nobody writes more."""
 Line = dict[str, Any]
 _Read = Callable[[Connection, int | None], list[tuple[int, Line]]]
 
@@ -33,6 +36,7 @@ class Export:
     accounts: Accounts
     citizen: str
     mentioned: Mentioned
+    complaints: Complaints
     proven: bool = True
 
     async def head(self) -> Line:
@@ -43,12 +47,13 @@ class Export:
                 await registry.ledger.proof(leaf, seq)
         known = await registry.database.read(lambda c: exported.pseudonyms(c, citizen))
         asked = await registry.database.read(lambda c: exported.requests(c, citizen))
-        for one in (*known, *asked):
-            self.mentioned.agencies.add(one["agency"])
+        written = await self.complaints.of_citizen(citizen, ALL)
+        self.mentioned.agencies |= {one["agency"] for one in (*known, *asked)} | {one.stored.agency for one in written}
         return {
             "account": await self.accounts.account(citizen),
             "pseudonyms": known,
             "requests": [_request(one) for one in asked],
+            "complaints": [_complaint(one) for one in written],
         }
 
     def consents(self) -> AsyncIterator[Line]:
@@ -152,4 +157,21 @@ def _request(row: Mapping[str, Any]) -> Line:
         "state": row["state"],
         "askedAt": time(row["lodged_at"]),
         "expiresAt": time(row["expires_at"]),
+    }
+
+
+def _complaint(one: Complaint) -> Line:
+    stored = one.stored
+    return {
+        "id": stored.id,
+        "agency": stored.agency,
+        "kind": stored.kind,
+        "useLeaf": stored.leaf,
+        "state": stored.state,
+        "text": one.text,
+        "sentAt": time(stored.sent_at),
+        "seenAt": time(stored.seen_at),
+        "answeredAt": time(stored.answered_at),
+        "outcome": stored.outcome,
+        "answer": one.answer,
     }

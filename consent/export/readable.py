@@ -144,6 +144,11 @@ def _rest(document: Document, words: _Words, head: Line) -> None:
         titles = ", ".join(words.title(purpose) for purpose in one["purposes"])
         rows = [(_("Purpose"), titles), (_("Asked"), words.at(one["askedAt"]))]
         document.block(words.agency(one["agency"]), rows)
+    if head["complaints"]:
+        document.heading(2, _("Your complaints and requests"))
+    for one in head["complaints"]:
+        rows = [(_("Sent"), words.at(one["sentAt"])), (_("You wrote"), one["text"]), (_("Answer"), one["answer"])]
+        document.block(words.agency(one["agency"]), rows)
     if head["pseudonyms"]:
         document.heading(2, _("How organisations know you"))
         document.paragraph(

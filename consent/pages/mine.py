@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from base.people import Accounts, CitizenSessions
 from base.render import Renderer
+from consent.complaining import Complaints
 from consent.export import document, readable
 from consent.export.content import Export
 from consent.export.mentioned import Mentioned
@@ -19,7 +20,13 @@ PATH = "/my/data"
 
 
 def routes(
-    registry: Registry, ring: Ring, issuer: str, renderer: Renderer, citizens: CitizenSessions, accounts: Accounts
+    registry: Registry,
+    complaints: Complaints,
+    ring: Ring,
+    issuer: str,
+    renderer: Renderer,
+    citizens: CitizenSessions,
+    accounts: Accounts,
 ) -> list[Route]:
     page = Mine(registry, renderer, citizens)
 
@@ -27,14 +34,14 @@ def routes(
         person = await citizens.current(request)
         if person is None:
             return login(request)
-        export = Export(registry, ring, issuer, accounts, person.citizen, Mentioned())
+        export = Export(registry, ring, issuer, accounts, person.citizen, Mentioned(), complaints)
         return StreamingResponse(document.stream(export), headers=_file(registry, "json", "application/json"))
 
     async def as_pdf(request: Request) -> Response:
         person = await citizens.current(request)
         if person is None:
             return login(request)
-        export = Export(registry, ring, issuer, accounts, person.citizen, Mentioned(), proven=False)
+        export = Export(registry, ring, issuer, accounts, person.citizen, Mentioned(), complaints, proven=False)
         told = readable.stream(export, renderer.translator(request), renderer.language(request))
         return StreamingResponse(told, headers=_file(registry, "pdf", "application/pdf"))
 

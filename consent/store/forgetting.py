@@ -8,7 +8,16 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 
 from base.database import Connection
-from consent.store.tables import consent, consent_event, data_use, lodged_request, permit, redemption, use_report
+from consent.store.tables import (
+    complaint,
+    consent,
+    consent_event,
+    data_use,
+    lodged_request,
+    permit,
+    redemption,
+    use_report,
+)
 
 _TABLES = {"consent": consent_event, "use": data_use, "redemption": redemption, "report": use_report}
 
@@ -25,5 +34,5 @@ def forget(connection: Connection, citizen: str) -> None:
     for table in _TABLES.values():
         mine = table.c.citizen == bindparam("p_citizen")
         connection.execute(update(table).where(mine).values(citizen="", nonce=b""), {"p_citizen": citizen})
-    for projection in (consent, permit, lodged_request):
+    for projection in (complaint, consent, permit, lodged_request):
         connection.execute(delete(projection).where(projection.c.citizen == citizen))

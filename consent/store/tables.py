@@ -419,6 +419,23 @@ stream_event = Table(
     # The order holds: no number is given twice.
     sqlite_autoincrement=True,
 )
+complaint = Table(
+    "complaint",
+    metadata,
+    Column("id", String(22), primary_key=True),
+    Column("citizen", CITIZEN, nullable=False, index=True),
+    Column("agency", NAME, nullable=False),
+    Column("leaf", String(43), nullable=False),  # of the use that it is about
+    Column("kind", String(16), nullable=False),  # complaint, erasure
+    Column("text", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),  # sent, seen, answered
+    Column("sent_at", Instant, nullable=False),
+    Column("seen_at", Instant),
+    Column("answered_at", Instant),
+    Column("outcome", String(16)),  # done, partly, declined
+    Column("answer", LargeBinary),
+    Index("ix_complaint_agency", "agency", "state", "sent_at"),
+)
 
 APPEND_ONLY = ("act", "govstack_revision", "ledger_batch", "notice")
 FORGETTABLE = ("consent_event", "data_use", "redemption", "use_report")

@@ -212,6 +212,7 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
         "/my/history",
         "/my/history?from=gisteren",
         "/my/data",
+        "/my/complaints",
         "/my/logins",
         "/my/logins/password",
         "/my/logins/totp",
@@ -221,6 +222,15 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
     ):
         page.goto(PROVIDER + path)
         look(path)
+    page.goto(f"{PROVIDER}/my/history")
+    page.click("a[href$='/complaint']")
+    look("complain")
+    page.evaluate("() => document.querySelectorAll('[required]').forEach(one => one.removeAttribute('required'))")
+    page.click("main button[type=submit]")
+    look("complain with errors")
+    page.check("input[value=erasure]")
+    page.click("main button[type=submit]")
+    look("complaint")
     page.goto(f"{PROVIDER}/my/consents")
     page.click("a[href$='/withdraw']")
     look("withdraw")

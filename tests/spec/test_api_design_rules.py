@@ -53,6 +53,7 @@ class TestNaming:
             "records",
             "artefacts",
             "event-streams",
+            "complaints",
         }
 
     async def test_members_are_lower_camel_case(self, document: dict[str, Any]) -> None:
@@ -255,4 +256,4 @@ class TestDocument:
             for one in operation.get("parameters", [])
         }
 
-        assert parameters == {"Idempotency-Key", "purpose", "record", "request", "stream"}
+        assert parameters == {"Idempotency-Key", "complaint", "purpose", "record", "request", "stream"}

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_9b51810c"
+revision = "0001_8bd36fcf"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -69,6 +69,26 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("claim", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_claim_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
+        "complaint",
+        sa.Column("id", sa.String(length=22), nullable=False),
+        sa.Column("citizen", sa.String(length=43), nullable=False),
+        sa.Column("agency", sa.String(length=64), nullable=False),
+        sa.Column("leaf", sa.String(length=43), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("sent_at", base.database.types.Instant(), nullable=False),
+        sa.Column("seen_at", base.database.types.Instant(), nullable=True),
+        sa.Column("answered_at", base.database.types.Instant(), nullable=True),
+        sa.Column("outcome", sa.String(length=16), nullable=True),
+        sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint")),
+    )
+    with op.batch_alter_table("complaint", schema=None) as batch_op:
+        batch_op.create_index("ix_complaint_agency", ["agency", "state", "sent_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_complaint_citizen"), ["citizen"], unique=False)
 
     op.create_table(
         "consent",
@@ -585,6 +605,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_consent_citizen")
 
     op.drop_table("consent")
+    with op.batch_alter_table("complaint", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_complaint_citizen"))
+        batch_op.drop_index("ix_complaint_agency")
+
+    op.drop_table("complaint")
     with op.batch_alter_table("claim", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_claim_expires_at"))
 
