@@ -6,10 +6,13 @@ The registry never imports the provider: the provider implements `CitizenSession
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from starlette.requests import Request
+
+FRESH = timedelta(minutes=10)
+"""How old a login may be for what cannot be taken back: an unlocked screen must not be enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,19 @@ class Accounts(Protocol):
         """Members of JSON, as docs/export.md tells them; empty for nobody. `citizen`: the registry's handle."""
         ...
 
+    async def erase(self, citizen: str) -> None:
+        """Forget who he is; nothing for nobody. All that was opened by his logins ends."""
+        ...
+
 
 class NoAccounts:
     """A registry without a provider beside it."""
 
     async def account(self, citizen: str) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
         return {}
+
+    async def erase(self, citizen: str) -> None:
+        """Nobody has an account."""
 
 
 class CitizenSessions(Protocol):

@@ -33,6 +33,7 @@ from consent.api import (
 from consent.callers import Callers
 from consent.complaining import Complaints
 from consent.dpv.records import Records
+from consent.erasing import Erasing
 from consent.estonia.tracker import Tracker
 from consent.events.polling import Polling
 from consent.events.worker import EventWorker
@@ -40,7 +41,7 @@ from consent.freshness import Freshness
 from consent.govstack import routes as govstack
 from consent.lodging import Lodging
 from consent.offline.lists import StatusLists
-from consent.pages import complaining, lodged, mine, supervisor
+from consent.pages import complaining, erasing, lodged, mine, supervisor
 from consent.pages import records as record_pages
 from consent.registry import Registry
 from keys.ring import Ring
@@ -75,7 +76,7 @@ class Consent:
         officers: OfficerSessions | None = None,
     ) -> list[BaseRoute]:
         """The API, the log and the pages. `citizens`, `callbacks`, `accounts`, `officers`: what the provider knows."""
-        registry, issuer = self.registry, self.settings.issuer
+        registry, issuer, accounts = self.registry, self.settings.issuer, accounts or NoAccounts()
         return [
             *self.api(callbacks),
             *self.log(),
@@ -84,8 +85,9 @@ class Consent:
             *pages.routes(registry, renderer, citizens),
             *lodged.routes(self.lodging, renderer, citizens),
             *record_pages.routes(self.records, citizens),
+            *erasing.routes(registry, Erasing(registry, self.ring, accounts), renderer, citizens),
             *complaining.routes(registry, self.complaints, renderer, citizens),
-            *mine.routes(registry, self.complaints, self.ring, issuer, renderer, citizens, accounts or NoAccounts()),
+            *mine.routes(registry, self.complaints, self.ring, issuer, renderer, citizens, accounts),
             *(supervisor.routes(registry, renderer, officers) if officers is not None else ()),
         ]
 

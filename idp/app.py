@@ -23,7 +23,7 @@ from base.web import Cached
 from consent.interface import Door
 from idp import decoupled, logouts, pages, pings, requests, revoking
 from idp.authenticators.passkey import RelyingParty
-from idp.citizens import told
+from idp.citizens import account, told
 from idp.clients.fetched import Fetched
 from idp.context import Context
 from idp.delivering import LogoutDelivery
@@ -136,6 +136,17 @@ class Provider:
         if session is None:
             return None
         return Officer(session.officer.id, session.officer.name, session.officer.role, session.digest)
+
+    async def erase(self, citizen: str) -> None:
+        """See base.people.Accounts."""
+        context, now = self.context, self.context.now()
+
+        def unit(connection: Connection) -> None:
+            citizen_id = people.citizen_of_handle(connection, citizen)
+            if citizen_id is not None:
+                account.erase(connection, context.ring, citizen_id, now, actor=citizen_id)
+
+        await context.database.write(unit)
 
     async def is_callback(self, client_id: str, uri: str) -> bool:
         """See base.people.Callbacks."""

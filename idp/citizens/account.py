@@ -132,14 +132,14 @@ def use_enrolment_code(connection: Connection, code: str, now: datetime) -> str 
     return taken.citizen
 
 
-def erase(connection: Connection, ring: Ring, citizen_id: str, now: datetime) -> bool:
+def erase(connection: Connection, ring: Ring, citizen_id: str, now: datetime, *, actor: str = "operator") -> bool:
     """Forget a citizen: the data key is destroyed, in every copy of this database that is made from now on."""
     people.hold(connection, citizen_id)
-    ending.end_all(connection, ring, citizen_id, now, actor="operator")
+    ending.end_all(connection, ring, citizen_id, now, actor=actor)
     done = people.erase(connection, citizen_id, now)
     people.forget_handle(connection, ring.pseudonyms.handle(citizen_id))
     if done:
-        audit.record(connection, "citizen.erased", actor="operator", object=citizen_id, now=now)
+        audit.record(connection, "citizen.erased", actor=actor, object=citizen_id, now=now)
     return done
 
 

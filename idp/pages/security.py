@@ -6,7 +6,6 @@ Changing a way in needs a login of the last ten minutes: an unlocked screen must
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import msgspec
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from base.database import Connection
 from base.forms import Form, parse_query, read_form, read_json
 from base.i18n import N_
 from base.ids import digest
+from base.people import FRESH
 from base.problems import Problem
 from idp import login, managing
 from idp.authenticators import passkey, password, totp
@@ -26,7 +26,6 @@ from idp.managing import AccountError
 from idp.pages.login import PasskeyAnswer, challenge_of
 from idp.sessions import Session
 
-FRESH = timedelta(minutes=10)
 WEAK = {
     "short": N_("This password is too short. Take at least 15 characters; four words are a good password."),
     "long": N_("This password is too long. Take at most 256 characters."),
