@@ -91,9 +91,11 @@ class Fetch:
         """As `post_form`."""
         return await self._post(url, "application/json", msgspec.json.encode(body), headers)
 
-    async def post_text(self, url: str, body: str) -> Answer:
+    async def post_text(
+        self, url: str, body: str, *, kind: str = "text/plain; charset=utf-8", accept: str = "*/*"
+    ) -> Answer:
         """As `post_form`."""
-        return await self._post(url, "text/plain; charset=utf-8", body.encode(), None)
+        return await self._post(url, kind, body.encode(), {"accept": accept})
 
     async def _post(self, url: str, kind: str, content: bytes, headers: Mapping[str, str] | None) -> Answer:
         return await self._exchange("POST", url, {"content-type": kind, **(headers or {})}, content)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 from starlette.routing import BaseRoute
 
+from base import outbound
 from base.clock import Clock
 from base.database import Database
+from base.fetch import Fetch
 from base.outbox import Handler, Worker
 from base.people import Accounts, Callbacks, CitizenSessions, NoAccounts, NoCallbacks, OfficerSessions
 from base.problems import API_VERSION
@@ -36,6 +39,7 @@ from consent.dpv.records import Records
 from consent.erasing import Erasing
 from consent.estonia.tracker import Tracker
 from consent.events.polling import Polling
+from consent.events.push import Pusher
 from consent.events.worker import EventWorker
 from consent.freshness import Freshness
 from consent.govstack import routes as govstack
@@ -61,7 +65,8 @@ class Consent:
         self.lists = StatusLists(database, ring, self.ledger.fence, settings.issuer, clock)
         self.freshness = Freshness(database, ring.pseudonyms.mac)
         self.polling = Polling(database, ring, settings.issuer, clock)
-        self.event_worker = EventWorker(database, ring.pseudonyms, clock)
+        self.pusher = Pusher(database, ring, Fetch(settings), settings.issuer, clock)
+        self.event_worker = EventWorker(database, ring.pseudonyms, clock, self.pusher)
         self.callers = Callers(ring, database, settings, clock)
 
     body_limits: ClassVar = {checks.BULK: checks.BULK_BODY}
@@ -99,7 +104,14 @@ class Consent:
             *reports.routes(self.registry, self.callers, self.ring),
             *catalogue.routes(self.registry),
             *records.routes(self.records, self.callers),
-            *event_streams.routes(self.registry, self.polling, self.callers, self.ring.sealer, self.settings.issuer),
+            *event_streams.routes(
+                self.registry,
+                self.polling,
+                self.callers,
+                self.ring.sealer,
+                self.settings.issuer,
+                partial(outbound.parsed, development=self.settings.development),
+            ),
             *offline.routes(self.registry, self.callers, self.ring, self.settings.issuer),
             *complaints.routes(self.registry, self.complaints, self.callers, self.ring.sealer),
             *requests.routes(

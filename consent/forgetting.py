@@ -12,7 +12,7 @@ from datetime import datetime
 from base.database import Connection
 from consent import acts, records
 from consent.ledger import leaf
-from consent.store import events, forgetting, seeds, subjects
+from consent.store import event_streams, events, forgetting, seeds, subjects
 from consent.store import records as record_store
 from keys.derive import Pseudonyms
 from keys.digest import digest
@@ -36,7 +36,7 @@ def forget(connection: Connection, citizen: str, *, pseudonyms: Pseudonyms, now:
     # What is left of each line is pinned by the act: emptied, it opens its leaf no more.
     lines = {row["leaf"]: leaf.remains(kind, row) for kind, row in forgetting.lines(connection, citizen)}
     forgetting.forget(connection, citizen)
-    events.forget(connection, [pseudonyms.pairwise(citizen, agency) for agency in events.agencies(connection)])
+    events.forget(connection, [pseudonyms.pairwise(citizen, agency) for agency in event_streams.agencies(connection)])
     seeds.forget(connection, citizen)
     if lines:
         # The journal knows whom, without his name: a backup that is put back remembers him, and forgets him again.

@@ -92,6 +92,7 @@ session = _group("session", "Where citizens are logged in.")
 keys = _group("keys", "Keys for signing and for encryption.")
 consent = _group("consent", "Single consents, for the help desk.")
 permit = _group("permit", "What was allowed, use by use.")
+event_stream = _group("event-stream", "What agencies hear of consents, and how their receivers do.")
 ledger = _group("ledger", "The ledger: what proves that nothing was changed.")
 receipt = _group("receipt", "Receipts.")
 officer = _group("officer", "Officers, who are no citizens: who may see the supervisor's pages.")
@@ -180,6 +181,10 @@ _plain(
     ledger, "rotate-keys", "ledger rotate-keys", "New keys for the ledger; give them to the witnesses (docs/ledger.md)."
 )
 _plain(ledger, "checkpoint", "ledger checkpoint", "What left the house last, who cosigned it, and what waits.")
+_plain(event_stream, "list", "event-stream list", "All event streams: how many events wait, and why if one fails.")
+_plain(
+    event_stream, "resume", "event-stream resume", "Push again to a receiver that was given up; nothing was lost.", "id"
+)
 _plain(consent, "withdraw", "consent withdraw", "Withdraw for a citizen who asked.", "id")
 _plain(officer, "list", "officer list", "All officers, those who ended too.")
 _plain(officer, "end", "officer end", "An officer is one no more: invitation, passkey and session end at once.", "name")

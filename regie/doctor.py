@@ -15,6 +15,7 @@ from consent.ledger.fence import COSIGNED, REASONS
 from consent.store import ledger, reports
 from keys import x509
 from keys.errors import InvalidCertificate
+from regie.commands import event_streams
 from regie.commands.base import Progress
 from regie.house import House
 
@@ -35,7 +36,13 @@ def examine(house: House, _params: dict[str, Any], _progress: Progress) -> list[
         findings.append(_finding(f"{name} database", ok=current, detail=said))
         waiting, parked = database.read_now(outbox.waiting)
         findings.append(_finding(f"{name} outbox", ok=parked == 0, detail=f"{waiting} waiting, {parked} parked"))
-    findings += [*_certificate(house), _ledger(house), *_witnesses(house), _reports(house)]
+    findings += [
+        *_certificate(house),
+        _ledger(house),
+        *_witnesses(house),
+        event_streams.finding(house),
+        _reports(house),
+    ]
     kind = f"SQLite {sqlite3.sqlite_version}, one process" if house.settings.is_sqlite else "PostgreSQL"
     findings.append(_finding("storage", ok=True, detail=kind))
     return findings

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from base.problems import API_VERSION
-from consent.api import complaints, event_streams, offline, records, reports, requests, shapes
+from consent.api import complaints, event_shapes, event_streams, offline, records, reports, requests, shapes
 from consent.idempotent import KEY
 
 _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
@@ -20,14 +20,15 @@ _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("get", "/requests/{request}", "request", "What became of a request.", None, {200: requests.RequestState}),
     ("get", "/records/{record}", "record", "A consent that you were given, in terms of ISO/IEC TS 27560.", None, {200: records.RecordAnswer}),
     ("post", "/artefacts", "artefact", "A signed consent, to verify without asking.", offline.ArtefactRequest, {201: offline.ArtefactAnswer}),
-    ("post", "/event-streams", "add-stream", "Hear what becomes of consents that concern you.", event_streams.StreamRequest, {201: event_streams.StreamAnswer}),
-    ("get", "/event-streams", "streams", "Your event streams.", None, {200: event_streams.StreamList}),
-    ("get", "/event-streams/{stream}", "stream", "One event stream.", None, {200: event_streams.StreamAnswer}),
-    ("put", "/event-streams/{stream}", "change-stream", "Say anew what you want to hear.", event_streams.StreamRequest, {200: event_streams.StreamAnswer}),
+    ("post", "/event-streams", "add-stream", "Hear what becomes of consents that concern you.", event_shapes.StreamRequest, {201: event_shapes.StreamAnswer}),
+    ("get", "/event-streams", "streams", "Your event streams.", None, {200: event_shapes.StreamList}),
+    ("get", "/event-streams/{stream}", "stream", "One event stream.", None, {200: event_shapes.StreamAnswer}),
+    ("put", "/event-streams/{stream}", "change-stream", "Say anew what you want to hear.", event_shapes.StreamRequest, {200: event_shapes.StreamAnswer}),
     ("delete", "/event-streams/{stream}", "remove-stream", "End a stream, with all that waits in it.", None, {204: None}),
-    ("post", "/event-streams/{stream}/poll", "poll", "Acknowledge events and get the next (RFC 8936).", event_streams.PollRequest, {200: event_streams.PollAnswer}),
-    ("post", "/event-streams/{stream}/verifications", "verify-stream", "Ask for an event about the stream itself.", event_streams.VerificationRequest, {202: event_streams.VerificationAnswer}),
-    ("post", "/event-streams/{stream}/replays", "replay", "Get again what you acknowledged.", event_streams.ReplayRequest, {200: event_streams.ReplayAnswer}),
+    ("post", "/event-streams/{stream}/poll", "poll", "Acknowledge events and get the next (RFC 8936).", event_shapes.PollRequest, {200: event_shapes.PollAnswer}),
+    ("get", "/event-streams/{stream}/deliveries", "deliveries", "What became of the newest events of a stream.", None, {200: event_shapes.DeliveryList}),
+    ("post", "/event-streams/{stream}/verifications", "verify-stream", "Ask for an event about the stream itself.", event_shapes.VerificationRequest, {202: event_shapes.VerificationAnswer}),
+    ("post", "/event-streams/{stream}/replays", "replay", "Get again what you acknowledged.", event_shapes.ReplayRequest, {200: event_shapes.ReplayAnswer}),
     ("get", "/complaints", "complaints", "What citizens wrote to you about a use, and waits for your answer.", None, {200: complaints.ComplaintList}),
     ("post", "/complaints/{complaint}/answers", "reply", "Answer a complaint or a request to delete, once.", complaints.ComplaintReply, {201: complaints.ComplaintReplied}),
     ("get", "/complaints/{complaint}", "complaint", "One of them, with what it is about; it was seen from then on.", None, {200: complaints.ComplaintAnswer}),
@@ -49,7 +50,17 @@ _SCOPES = {
         (
             "add-stream",
             "streams",
-            *(_OF_STREAM := ("stream", "change-stream", "remove-stream", "poll", "verify-stream", "replay")),
+            *(
+                _OF_STREAM := (
+                    "stream",
+                    "change-stream",
+                    "remove-stream",
+                    "poll",
+                    "deliveries",
+                    "verify-stream",
+                    "replay",
+                )
+            ),
         ),
         event_streams.SCOPE,
     ),

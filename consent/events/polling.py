@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from base.clock import Clock
 from base.database import Connection, Database
 from consent.events import sets, streams
-from consent.store import events
-from consent.store.events import Stream
+from consent.store import event_streams
+from consent.store.event_streams import Stream
 from keys.ring import Ring
 
 MOST = 100
@@ -49,13 +49,13 @@ class Polling:
         """None when the agency has no such stream. `gone`: whether whoever asked has left."""
 
         def settle(connection: Connection) -> Stream | None:
-            found = events.find(connection, stream, agency)
+            found = event_streams.find(connection, stream, agency)
             if found is not None:
                 streams.settle(connection, stream, asked.acks, asked.errors, self._clock.now())
             return found
 
         def find(connection: Connection) -> Stream | None:
-            return events.find(connection, stream, agency)
+            return event_streams.find(connection, stream, agency)
 
         settles = bool(asked.acks or asked.errors)
         found = await (self._database.write(settle) if settles else self._database.read(find))
@@ -83,7 +83,7 @@ class Polling:
         """Looked up again each time: it may have been paused or removed meanwhile."""
 
         def unit(connection: Connection) -> Polled | None:
-            found = events.find(connection, stream, agency)
+            found = event_streams.find(connection, stream, agency)
             if found is None:
                 return None
             if found.status != streams.ENABLED:

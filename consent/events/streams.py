@@ -14,18 +14,23 @@ from base.database import Connection
 from base.database.tables import counters
 from base.ids import identifier
 from consent.events import sets
-from consent.store import events
-from consent.store.events import Event, Stream
+from consent.store import event_streams, events
+from consent.store.event_streams import Stream
+from consent.store.events import Event
 
 ENABLED, PAUSED = "enabled", "paused"
 MOST = 5
 """Streams of one agency."""
+SHOWN = 100
+"""Events in a list of deliveries."""
 OVERLAP = timedelta(minutes=1)
 """A replay begins this long before its cursor: of two commits at once the one numbered first may have come last."""
 
 
 Counted = tuple[Stream, int]
 """A stream, and how many events wait in it."""
+Delivered = tuple[Event, datetime | None, str]
+"""An event, when it was settled, and the error if it was refused."""
 
 
 class TooManyStreams(Exception):
@@ -34,39 +39,43 @@ class TooManyStreams(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an agency may say of its stream. `kinds`: of `sets.KINDS`. `status`: while PAUSED, events wait."""
+    """What an agency may say of its stream. `kinds`: of `sets.KINDS`. `status`: while PAUSED, events wait.
+
+    `endpoint`: where to push, "" when they are polled.
+    """
 
     kinds: tuple[str, ...]
     status: str
+    endpoint: str = ""
 
 
 def add(connection: Connection, agency: str, client: str, wanted: Wanted, now: datetime) -> Stream:
     """TooManyStreams. From this commit on, events are kept for it."""
     # Held until the commit, so that two at once are counted one after the other.
     counters.hold(connection, "event-stream", agency, now)
-    if len(events.of_agency(connection, agency)) >= MOST:
+    if len(event_streams.of_agency(connection, agency)) >= MOST:
         raise TooManyStreams
-    row = {"id": identifier(), "agency": agency, "created_at": now, **_row(wanted)}
-    stream = events.add_stream(connection, row)
+    row = {"id": identifier(), "agency": agency, "created_at": now, **_row(wanted, now)}
+    stream = event_streams.add(connection, row)
     audit.record(connection, "stream.added", actor=client, object=stream.id, now=now)
     return stream
 
 
 def every(connection: Connection, agency: str) -> list[Counted]:
-    return [(one, events.count_waiting(connection, one.id)) for one in events.of_agency(connection, agency)]
+    return [(one, events.count_waiting(connection, one.id)) for one in event_streams.of_agency(connection, agency)]
 
 
 def find(connection: Connection, stream: str, agency: str) -> Counted | None:
     """None when the agency has no such stream."""
-    found = events.find(connection, stream, agency)
+    found = event_streams.find(connection, stream, agency)
     return (found, events.count_waiting(connection, stream)) if found is not None else None
 
 
 def change(
     connection: Connection, stream: str, agency: str, client: str, wanted: Wanted, now: datetime
 ) -> Counted | None:
-    """None when the agency has no such stream."""
-    if events.change_stream(connection, stream, agency, _row(wanted)) is None:
+    """None when the agency has no such stream. One that was parked is tried again."""
+    if event_streams.change(connection, stream, agency, _row(wanted, now)) is None:
         return None
     audit.record(connection, "stream.changed", actor=client, object=stream, now=now)
     return find(connection, stream, agency)
@@ -74,7 +83,7 @@ def change(
 
 def remove(connection: Connection, stream: str, agency: str, client: str, now: datetime) -> bool:
     """With all that waits in it. False when the agency has no such stream."""
-    removed = events.remove_stream(connection, stream, agency)
+    removed = event_streams.remove(connection, stream, agency)
     if removed:
         audit.record(connection, "stream.removed", actor=client, object=stream, now=now)
     return removed
@@ -82,7 +91,7 @@ def remove(connection: Connection, stream: str, agency: str, client: str, now: d
 
 def verify(connection: Connection, stream: str, agency: str, state: str, now: datetime) -> str | None:
     """An event about the stream itself, after all that waits; its jti. None when the agency has no such stream."""
-    if events.find(connection, stream, agency) is None:
+    if event_streams.find(connection, stream, agency) is None:
         return None
     jti, content = identifier(), {"state": state} if state else {}
     row = {"stream": stream, "jti": jti, "kind": sets.VERIFICATION, "sub": "", "content": content, "at": now}
@@ -95,7 +104,7 @@ def replay(connection: Connection, stream: str, agency: str, since: str | None) 
 
     None when the agency has no such stream, or the stream keeps no such event.
     """
-    if events.find(connection, stream, agency) is None:
+    if event_streams.find(connection, stream, agency) is None:
         return None
     if since is None:
         return events.again(connection, stream, None)
@@ -123,5 +132,13 @@ def waiting(connection: Connection, stream: str, most: int) -> tuple[list[Event]
     return found[:most], len(found) > most
 
 
-def _row(wanted: Wanted) -> dict[str, object]:
-    return {"kinds": list(wanted.kinds), "status": wanted.status}
+def deliveries(connection: Connection, stream: str, agency: str) -> list[Delivered] | None:
+    """The newest `SHOWN`. None as above."""
+    if event_streams.find(connection, stream, agency) is None:
+        return None
+    return events.latest(connection, stream, SHOWN)
+
+
+def _row(wanted: Wanted, now: datetime) -> dict[str, object]:
+    said = {"kinds": list(wanted.kinds), "status": wanted.status, "endpoint": wanted.endpoint}
+    return {**said, **event_streams.fresh(now)}

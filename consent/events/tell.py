@@ -13,7 +13,7 @@ from base.database import Connection
 from base.ids import identifier
 from consent.checks import GIVEN
 from consent.events import sets
-from consent.store import events
+from consent.store import event_streams, events
 from consent.store.records import Record
 from keys.derive import Pseudonyms
 
@@ -87,7 +87,7 @@ def _tell(
             "content": content,
             "at": facts["at"],
         }
-        for stream, agency, wanted in events.receivers(connection, facts["agency"], facts["category"])
+        for stream, agency, wanted in event_streams.receivers(connection, facts["agency"], facts["category"])
         if kind in wanted
     ]
     if rows:

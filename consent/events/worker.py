@@ -1,39 +1,43 @@
-"""What events need while a server runs: telling of consents whose time is up, and forgetting what was taken long ago."""
+"""What events need while a server runs: telling of consents whose time is up, pushing, forgetting what was taken long ago."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from base.clock import Clock
 from base.database import Database
 from base.database.cleaning import Cleaner
 from base.log import log
 from consent.events import tell
+from consent.events.push import Pusher
 from consent.store import events
 from keys.derive import Pseudonyms
 
-PAUSE_S = 1.0
+PAUSE_S = 0.5
 
 
 class EventWorker:
     """On every process: what it does is done once, whoever does it."""
 
-    def __init__(self, database: Database, pseudonyms: Pseudonyms, clock: Clock) -> None:
+    def __init__(self, database: Database, pseudonyms: Pseudonyms, clock: Clock, pusher: Pusher) -> None:
         self._database = database
         self._pseudonyms = pseudonyms
         self._clock = clock
+        self._pusher = pusher
         self._cleaner = Cleaner(database, events.RULES, clock)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         self._cleaner.start()
-        self._task = asyncio.create_task(self._run())
+        self._tasks = [asyncio.create_task(_ever(work)) for work in (self.expire, self._pusher.round)]
 
     async def stop(self) -> None:
         await self._cleaner.stop()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for one in self._tasks:
+            one.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pusher.stop()
 
     async def expire(self) -> int:
         """One round: until nobody's time is up. How many consents were told of."""
@@ -45,10 +49,11 @@ class EventWorker:
                 break
         return total
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.expire()
-            except Exception as error:  # noqa: BLE001 - the loop outlives a database that is away for a while
-                log.error("events.unavailable", error=type(error).__name__)
-            await asyncio.sleep(PAUSE_S)
+
+async def _ever(work: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - the loop outlives a database that is away for a while
+            log.error("events.unavailable", error=type(error).__name__)
+        await asyncio.sleep(PAUSE_S)

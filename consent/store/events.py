@@ -1,4 +1,4 @@
-"""Event streams, and what waits in them."""
+"""What waits in event streams, and consents whose time is up."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from base.database import Connection
 from base.database.cleaning import Rule
 from consent.store.records import Record, record_of
-from consent.store.tables import category, consent, event_stream, stream_event
+from consent.store.tables import consent, stream_event
 
 RULES = (Rule(stream_event, "done_at", timedelta(days=30)), Rule(stream_event, "at", timedelta(days=90)))
 """How long what was taken is kept for a replay; how long anything is kept."""
 
-_SOURCE = select(category.c.source).where(category.c.id == bindparam("p_category")).scalar_subquery()
-_RECEIVERS = select(event_stream.c.id, event_stream.c.agency, event_stream.c.kinds).where(
-    or_(event_stream.c.agency == bindparam("p_agency"), event_stream.c.agency == _SOURCE)
-)
 _PUT = insert(stream_event)
 _WAITING = (
     select(stream_event)
@@ -37,17 +33,6 @@ _EXPIRED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """`kinds`: of which events. `status`: enabled or paused."""
-
-    id: str
-    agency: str
-    kinds: tuple[str, ...]
-    status: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Event:
     """One event in one stream. `sub`: the citizen as the stream's agency knows him; "" when it is about the stream."""
 
@@ -60,54 +45,21 @@ class Event:
     at: datetime
 
 
-def receivers(connection: Connection, agency: str, category_id: str) -> list[tuple[str, str, list[str]]]:
-    """Streams of a recipient and of a category's source: id, agency, kinds."""
-    found = connection.execute(_RECEIVERS, {"p_agency": agency, "p_category": category_id})
-    return [(row[0], row[1], row[2]) for row in found]
-
-
 def put(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(_PUT, [{**row, "error": ""} for row in rows])
 
 
-def add_stream(connection: Connection, row: dict[str, Any]) -> Stream:
-    return _stream(connection.execute(insert(event_stream).returning(*event_stream.c), row).one())
-
-
-def change_stream(connection: Connection, stream: str, agency: str, values: dict[str, Any]) -> Stream | None:
-    row = connection.execute(
-        update(event_stream).where(*_own(stream, agency)).values(**values).returning(*event_stream.c)
-    ).first()
-    return _stream(row) if row is not None else None
-
-
-def remove_stream(connection: Connection, stream: str, agency: str) -> bool:
-    gone = connection.execute(delete(event_stream).where(*_own(stream, agency))).rowcount > 0
-    if gone:
-        connection.execute(delete(stream_event).where(stream_event.c.stream == stream))
-    return gone
-
-
-def find(connection: Connection, stream: str, agency: str) -> Stream | None:
-    """By id and agency together: another's is as if it were not there."""
-    row = connection.execute(select(event_stream).where(*_own(stream, agency))).first()
-    return _stream(row) if row is not None else None
-
-
-def of_agency(connection: Connection, agency: str) -> list[Stream]:
-    """Oldest first."""
-    rows = connection.execute(
-        select(event_stream)
-        .where(event_stream.c.agency == agency)
-        .order_by(event_stream.c.created_at, event_stream.c.id)
-    )
-    return [_stream(row) for row in rows]
+def latest(connection: Connection, stream: str, limit: int) -> list[tuple[Event, datetime | None, str]]:
+    """The newest events, with when they were settled, and the error if they were refused."""
+    statement = select(stream_event).where(stream_event.c.stream == stream).order_by(stream_event.c.seq.desc())
+    rows = connection.execute(statement.limit(limit))
+    return [(_event(row), row.done_at, row.error) for row in rows]
 
 
 def waiting(connection: Connection, stream: str, limit: int) -> list[Event]:
     """What is not settled, oldest first."""
     rows = connection.execute(_WAITING, {"p_stream": stream, "p_limit": limit})
-    return [Event(row.seq, row.stream, row.jti, row.kind, row.sub, row.content, row.at) for row in rows]
+    return [_event(row) for row in rows]
 
 
 def count_waiting(connection: Connection, stream: str) -> int:
@@ -140,11 +92,6 @@ def forget(connection: Connection, subs: Collection[str]) -> None:
     connection.execute(delete(stream_event).where(stream_event.c.sub.in_(subs), stream_event.c.done_at.is_not(None)))
 
 
-def agencies(connection: Connection) -> list[str]:
-    """Those that have a stream."""
-    return list(connection.execute(select(event_stream.c.agency).distinct()).scalars())
-
-
 def are_expired(connection: Connection, now: datetime) -> bool:
     """Whether there are consents whose time is up and of which nobody was told."""
     return connection.execute(select(consent.c.id).where(*_EXPIRED).limit(1), {"p_now": now}).first() is not None
@@ -158,9 +105,5 @@ def expired(connection: Connection, now: datetime, limit: int) -> list[Record]:
     return [record_of(row) for row in connection.execute(marked.returning(*consent.c), {"p_now": now})]
 
 
-def _own(stream: str, agency: str) -> tuple[Any, Any]:
-    return event_stream.c.id == stream, event_stream.c.agency == agency
-
-
-def _stream(row: Any) -> Stream:
-    return Stream(row.id, row.agency, tuple(row.kinds), row.status, row.created_at)
+def _event(row: Any) -> Event:
+    return Event(row.seq, row.stream, row.jti, row.kind, row.sub, row.content, row.at)

@@ -396,6 +396,13 @@ event_stream = Table(
     Column("kinds", Json, nullable=False),
     Column("status", String(16), nullable=False),  # enabled, paused
     Column("created_at", Instant, nullable=False),
+    # Where events are pushed to, "" when they are polled; how that goes, and when it is tried next.
+    Column("endpoint", String(2000), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", Instant),
+    Column("due_at", Instant, nullable=False),
+    Column("parked_at", Instant),
+    Column("said", String(100), nullable=False),
 )
 stream_event = Table(
     "stream_event",
@@ -409,6 +416,7 @@ stream_event = Table(
     Column("at", Instant, nullable=False, index=True),
     Column("done_at", Instant, index=True),
     Column("error", String(64), nullable=False),
+    Index("ix_stream_event_order", "stream", "seq"),
     Index(
         "ix_stream_event_waiting",
         "stream",

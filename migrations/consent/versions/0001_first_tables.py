@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_8bd36fcf"
+revision = "0001_61a81d34"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -227,6 +227,12 @@ def upgrade() -> None:
         sa.Column("kinds", base.database.types.Json(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("created_at", base.database.types.Instant(), nullable=False),
+        sa.Column("endpoint", sa.String(length=2000), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", base.database.types.Instant(), nullable=True),
+        sa.Column("due_at", base.database.types.Instant(), nullable=False),
+        sa.Column("parked_at", base.database.types.Instant(), nullable=True),
+        sa.Column("said", sa.String(length=100), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event_stream")),
     )
     with op.batch_alter_table("event_stream", schema=None) as batch_op:
@@ -452,6 +458,7 @@ def upgrade() -> None:
     with op.batch_alter_table("stream_event", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_stream_event_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_stream_event_done_at"), ["done_at"], unique=False)
+        batch_op.create_index("ix_stream_event_order", ["stream", "seq"], unique=False)
         batch_op.create_index(batch_op.f("ix_stream_event_sub"), ["sub"], unique=False)
         batch_op.create_index(
             "ix_stream_event_waiting",
@@ -514,6 +521,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("done_at IS NULL"),
         )
         batch_op.drop_index(batch_op.f("ix_stream_event_sub"))
+        batch_op.drop_index("ix_stream_event_order")
         batch_op.drop_index(batch_op.f("ix_stream_event_done_at"))
         batch_op.drop_index(batch_op.f("ix_stream_event_at"))
 

@@ -1,0 +1,46 @@
+"""An operator sees which agencies' receivers fail, and has them tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consent.events import sets, streams
+from consent.events.streams import Wanted
+from regie.commands import Refused
+
+if TYPE_CHECKING:
+    from tests.fixtures.inside import Inside
+
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+
+
+async def test_a_receiver_that_is_given_up_is_told_and_resumed(inside: Inside) -> None:
+    house, clock = inside.house, inside.clock
+    wanted = Wanted(sets.KINDS, streams.ENABLED, "http://localhost:9/")  # nobody listens there
+    database = house.databases["consent"]
+    made = database.write_now(lambda c: streams.add(c, "municipality", "test", wanted, clock.now()))
+    database.write_now(lambda c: streams.verify(c, made.id, "municipality", "", clock.now()))
+    fine = _finding(inside)
+    for _ in range(4):
+        await asyncio.gather(*await house.consent.pusher.round())
+        clock.advance(86_400)
+    parked, (row,) = _finding(inside), inside.run("event-stream list")
+    inside.run("event-stream resume", id=made.id)
+    await asyncio.gather(*await house.consent.pusher.round())
+
+    assert fine == (True, "1, 1 events wait")
+    assert parked[0] is False
+    assert "regie event-stream resume" in parked[1]
+    assert made.id in parked[1]
+    assert (row["agency"], row["status"], row["waiting"]) == ("municipality", "parked", 1)
+    assert row["error"]
+    assert inside.run("event-stream list")[0]["status"] == "enabled"
+    with pytest.raises(Refused):
+        inside.run("event-stream resume", id="A" * 22)
+
+
+def _finding(inside: Inside) -> tuple[bool, str]:
+    return next((one["ok"], one["detail"]) for one in inside.run("doctor") if one["check"] == "event streams")
