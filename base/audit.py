@@ -21,6 +21,7 @@ EVENTS = frozenset(
         "stream.added", "stream.changed", "stream.removed", "stream.resumed", "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.submitted",
         "purpose.published", "purpose.rejected", "purpose.retired",
         "key.rotated", "key.revoked", "consent.withdrawn_by_operator", "govstack.policy", "govstack.webhook", "ledger.reconciled", "ledger.keys_rotated",
+        "row.altered",
         "officer.invited", "officer.enrolled", "officer.logged_in", "officer.refused", "officer.left", "officer.ended", "supervisor.looked",
     }
 )  # fmt: skip

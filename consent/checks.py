@@ -15,18 +15,26 @@ from consent.interface import LoginEvent, LoginTooWeak
 
 GIVEN, REFUSED, WITHDRAWN, USED = "given", "refused", "withdrawn", "used"
 """`used`: it was given for one use, and that was made."""
+ALTERED = "altered"
+"""What the row of an answer says is not what was written (consent.seals)."""
 ALLOWED, DENIED = "allowed", "denied"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The newest answer of a citizen on one kind of data for one purpose."""
+    """The newest answer of a citizen on one kind of data for one purpose.
+
+    `seq`: of the event that it is made from; `last`: of the last event of the same consent. `seal`: consent.seals.
+    """
 
     id: str
     state: str
     purpose_version: int
     expires_at: datetime | None
     once: bool = False
+    seq: int = 0
+    last: int = 0
+    seal: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +83,8 @@ def decide(
     """Whether `agency` may now use each kind in `data` for `purpose`; allowed only if all are.
 
     `answers`: by category, of this citizen, agency and purpose. `version`: the one the agency has in mind, if it says.
-    Reasons: `consent`, or the legal basis; `no_consent`, `refused`, `withdrawn`, `expired`, `used`, `changed` (another version
-    of the purpose is published), `unknown_purpose`, `not_in_purpose`.
+    Reasons: `consent`, or the legal basis; `no_consent`, `refused`, `withdrawn`, `expired`, `used`, `altered` (the row is not what
+    was written), `changed` (another version of the purpose is published), `unknown_purpose`, `not_in_purpose`.
     """
     found = catalogue.purpose_of(agency, purpose)
     wanted = tuple(dict.fromkeys(data))

@@ -151,6 +151,7 @@ class Lodging:
                 connection,
                 catalogue,
                 one.uses,
+                pseudonyms=self._registry.pseudonyms,
                 citizen=one.citizen,
                 agency=one.agency,
                 answered=one.answered,

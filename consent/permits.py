@@ -6,14 +6,15 @@ written, nothing is released.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from base.database import Connection
 from base.ids import identifier
-from consent import checks, frequency
+from base.log import log
+from consent import checks, frequency, seals
 from consent import records as giving
 from consent.catalogue import Catalogue
 from consent.checks import ALLOWED, DENIED, Decision, ItemDecision
@@ -22,6 +23,7 @@ from consent.ledger import append
 from consent.ledger.append import Leaf
 from consent.store import records, subjects, uses
 from consent.store.subjects import Known
+from consent.store.uses import Permit
 from keys import jose
 from keys.derive import Pseudonyms
 from keys.errors import InvalidToken
@@ -80,7 +82,8 @@ def issue(
     seen, and one that comes later waits.
     """
     citizen = known.citizen
-    answers = records.answers(connection, citizen, asked.agency, asked.purpose, lock=True)
+    answers = seals.answers(connection, pseudonyms, citizen, asked.agency, asked.purpose, lock=True)
+    seals.tell(connection, answers.values(), now)
     decision = checks.decide(catalogue, asked.agency, asked.purpose, asked.data, answers, now)
     decision = _with_source(catalogue, decision, asked.source)
     decision = frequency.within(connection, catalogue.purpose_of(asked.agency, asked.purpose), decision, citizen, now)
@@ -127,6 +130,7 @@ def issue(
         "issued_at": now,
         "expires_at": expires_at,
         "redeemed_at": now if redeemed else None,
+        "seal": seals.NO_SEAL if redeemed else seals.of_permit(pseudonyms, permit_id),
         # The provider's own releases leave no permit that anybody could say more of.
         "closed_at": now if redeemed else None,
     }
@@ -162,8 +166,8 @@ def sign(ring: Ring, issuer: str, asked: Asked, outcome: Outcome, recipient_sub:
     return jose.sign(claims, ring.active(), typ=TYP)
 
 
-def verify(ring: Ring, issuer: str, unverified_permit: str, *, source: str, now: datetime) -> str:
-    """The id of a permit that we signed for this source. PermitRefused."""
+def verify(ring: Ring, issuer: str, unverified_permit: str, *, source: str, now: datetime) -> Mapping[str, Any]:
+    """What a permit says that we signed for this source. PermitRefused."""
     try:
         claims = jose.verify(
             unverified_permit,
@@ -178,24 +182,54 @@ def verify(ring: Ring, issuer: str, unverified_permit: str, *, source: str, now:
         raise PermitRefused("expired" if str(error) == "expired" else "unknown") from error
     if claims["aud"] != source:
         raise PermitRefused("source")
-    return str(claims["jti"])
+    return claims
 
 
 def redeem(
-    connection: Connection, permit_id: str, *, source: str, pseudonyms: Pseudonyms, now: datetime
+    connection: Connection, claims: Mapping[str, Any], *, source: str, pseudonyms: Pseudonyms, now: datetime
 ) -> Redeemed | str:
-    """Take it, once. A string is the reason why not (returned, so that what was written stays written)."""
-    taken = uses.redeem(connection, permit_id, source, now)
+    """Take it, once. A string is the reason why not (returned, so that what was written stays written).
+
+    `claims`: of the signed permit, which is valid at `now`. A row that says otherwise was altered: it is no permit
+    any more, and the alarm is raised.
+    """
+    permit_id = str(claims["jti"])
+    seal = seals.of_permit(pseudonyms, permit_id)
+    taken = uses.redeem(connection, permit_id, source, seal, now)
     if taken is None:
-        found = uses.find(connection, permit_id)
-        if found is None or found.source != source:
-            return "unknown"
-        return "redeemed" if found.redeemed_at is not None else "expired"
+        return _why_not(connection, permit_id, now)
     sub = pseudonyms.pairwise(taken.citizen, source)
+    if not _is_signed(claims, taken, sub):
+        uses.give_back(connection, permit_id)
+        return _altered(connection, permit_id, now)
     row = {"permit": taken.id, "citizen": taken.citizen, "source": source, "at": now}
     _, columns = append.add(connection, pseudonyms, "redemption", row, citizen=taken.citizen, sub=sub)
     uses.add_redemption(connection, {**row, **columns})
     return Redeemed(taken.id, taken.citizen, sub, taken.recipient, taken.purpose, taken.categories, now)
+
+
+def _is_signed(claims: Mapping[str, Any], row: Permit, source_sub: str) -> bool:
+    """Whether the row says what the permit says."""
+    said = (row.recipient, row.purpose, list(row.categories), list(row.consents), source_sub)
+    times = (int(row.issued_at.timestamp()), int(row.expires_at.timestamp()))
+    signed = (claims["recipient"], claims["purpose"], claims["data"], claims["consent"], claims["source_sub"])
+    return said == signed and times == (claims["iat"], claims["exp"])
+
+
+def _why_not(connection: Connection, permit_id: str, now: datetime) -> str:
+    found = uses.find(connection, permit_id)
+    if found is None:
+        return "unknown"
+    # Its seal goes as it is taken: a row has one of the two, and the permit itself is valid and for this source.
+    if found.redeemed_at is not None and not found.seal:
+        return "redeemed"
+    return _altered(connection, permit_id, now)
+
+
+def _altered(connection: Connection, permit_id: str, now: datetime) -> str:
+    log.error(seals.EVENT, kind=seals.PERMIT, detail=permit_id)
+    seals.alarm(connection, seals.PERMIT, permit_id, now)
+    return "altered"
 
 
 def _with_source(catalogue: Catalogue, decision: Decision, source: str) -> Decision:

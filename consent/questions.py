@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from base.database import Connection
-from consent import checks
+from consent import checks, seals
 from consent.catalogue import DAY_S, Catalogue, Purpose
 from consent.checks import Answer, ItemDecision
 from consent.interface import (
@@ -26,7 +26,7 @@ from consent.interface import (
     QuestionChanged,
     UnknownPurpose,
 )
-from consent.store import records
+from keys.derive import Pseudonyms
 
 
 def first(
@@ -34,6 +34,7 @@ def first(
     catalogue: Catalogue,
     requests: Sequence[PersonalDataUse],
     *,
+    pseudonyms: Pseudonyms,
     citizen: str,
     agency: str,
     answered: Collection[str],
@@ -48,7 +49,7 @@ def first(
     for wanted, purpose in zip(requests, purposes, strict=True):
         if purpose.legal_basis != "consent":
             continue
-        answers = records.answers(connection, citizen, agency, purpose.id)
+        answers = seals.answers(connection, pseudonyms, citizen, agency, purpose.id)
         just_answered = purpose.id in answered
         question = _question(catalogue, purpose, wanted, answers, just_answered=just_answered, anew=anew, now=now)
         if question.items:
@@ -61,6 +62,7 @@ def standing(
     catalogue: Catalogue,
     requests: Sequence[PersonalDataUse],
     *,
+    pseudonyms: Pseudonyms,
     citizen: str,
     agency: str,
     now: datetime,
@@ -72,7 +74,7 @@ def standing(
         if purpose is None:
             continue
         data = data_of(catalogue, purpose, wanted)
-        answers = records.answers(connection, citizen, agency, purpose.id)
+        answers = seals.answers(connection, pseudonyms, citizen, agency, purpose.id)
         items = checks.decide(catalogue, agency, purpose.id, data, answers, now).items
         allowed = tuple(one.category for one in items if one.decision == checks.ALLOWED)
         if allowed:

@@ -13,6 +13,7 @@ from typing import Any
 from base import outbox
 from base.database import Connection
 from base.ids import identifier
+from consent import seals
 from consent.checks import GIVEN, REFUSED, USED, WITHDRAWN
 from consent.events import sets, tell
 from consent.interface import Question, Recorded
@@ -82,7 +83,7 @@ def answer(
         seq = _event(connection, consent_id, state, facts, channel="page", pseudonyms=pseudonyms, ended=ended)
         tell.answered(connection, pseudonyms, facts, consent_id, state, before)
         row = {"id": consent_id, "state": state, "current": True, "ended_at": None, "seq": seq, **facts}
-        records.add(connection, row)
+        records.add(connection, {**row, "seal": seals.of_consent(pseudonyms, row)})
         receipts.append(receipt_id(consent_id, seq))
         if state == GIVEN:
             given.append(consent_id)

@@ -14,7 +14,7 @@ from base.clock import Clock
 from base.database import Connection, Database
 from base.database.together import Together
 from base.settings import Settings
-from consent import checks, exchanging, frequency, history, permits, questions, receipts, records, releasing
+from consent import checks, exchanging, frequency, history, permits, questions, receipts, records, releasing, seals
 from consent.catalogue import Catalogue
 from consent.checks import Decision
 from consent.errors import AgencySuspended
@@ -79,6 +79,7 @@ class Registry:
         self.database = database
         self.clock = clock
         self._ring = ring
+        self.pseudonyms = ring.pseudonyms
         self._issuer = settings.issuer
         self._permit_s = settings.permit_s
         self.report_days = settings.report_days
@@ -94,7 +95,15 @@ class Registry:
         now = self.clock.now()
         return await self.database.read(
             lambda c: questions.first(
-                c, self.snapshot(c), requests, citizen=citizen, agency=agency, answered=answered, anew=anew, now=now
+                c,
+                self.snapshot(c),
+                requests,
+                pseudonyms=self.pseudonyms,
+                citizen=citizen,
+                agency=agency,
+                answered=answered,
+                anew=anew,
+                now=now,
             )
         )
 
@@ -135,7 +144,9 @@ class Registry:
             if not self.ledger.fence.is_open(connection):
                 return ()
             catalogue = self.snapshot(connection)
-            return questions.standing(connection, catalogue, requests, citizen=citizen, agency=agency, now=now)
+            return questions.standing(
+                connection, catalogue, requests, pseudonyms=self.pseudonyms, citizen=citizen, agency=agency, now=now
+            )
 
         return await self.database.read(unit)
 
@@ -225,9 +236,13 @@ class Registry:
         catalogue, now = seen.catalogue, self.clock.now()
         if not catalogue.is_active(agency):
             raise AgencySuspended(agency)
-        answers = seen.rows.answers.get((sub, purpose), {})
-        decision = checks.decide(catalogue, agency, purpose, data, answers, now, version=version)
         citizen = seen.rows.citizens.get(sub)
+        answers = seals.judged(
+            self.pseudonyms, seen.rows.answers.get((sub, purpose), {}), citizen or "", agency, purpose
+        )
+        decision = checks.decide(catalogue, agency, purpose, data, answers, now, version=version)
+        if any(one.state == checks.ALTERED for one in answers.values()):
+            await self.database.write(lambda c: seals.tell(c, answers.values(), now))
         if citizen is None:
             decision = checks.of_nobody(decision)
         elif catalogue.is_counted(agency, purpose):
@@ -272,14 +287,14 @@ class Registry:
     def redemption(self, unverified_permit: str, *, source: str) -> permits.Redemption:
         """The unit of work that takes a permit, once. PermitRefused now for what is no permit for this source."""
         now = self.clock.now()
-        permit_id = permits.verify(self._ring, self._issuer, unverified_permit, source=source, now=now)
+        claims = permits.verify(self._ring, self._issuer, unverified_permit, source=source, now=now)
 
         def unit(connection: Connection) -> Redeemed | str:
             if not self.snapshot(connection).is_active(source):
                 return "source"
             if not self.ledger.fence.is_open(connection):
                 return "unreconciled"
-            return permits.redeem(connection, permit_id, source=source, pseudonyms=self._ring.pseudonyms, now=now)
+            return permits.redeem(connection, claims, source=source, pseudonyms=self._ring.pseudonyms, now=now)
 
         return unit
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from base.database import Connection
-from consent import checks, permits
+from consent import checks, permits, seals
 from consent.catalogue import Catalogue
 from consent.interface import LoginEvent
 from consent.permits import Asked
-from consent.store import records, subjects
+from consent.store import subjects
 from consent.store.subjects import Known
 from keys.derive import Pseudonyms
 
@@ -37,7 +37,7 @@ def release(
     checks.check_login(catalogue.purpose_of(agency, purpose), login, now)
     alone = catalogue.is_counted(agency, purpose)
     known = Known(citizen, subjects.find_and_share(connection, agency, sub, alone=alone).seed)
-    answers = records.answers(connection, citizen, agency, purpose)
+    answers = seals.answers(connection, pseudonyms, citizen, agency, purpose)
     items = checks.decide(catalogue, agency, purpose, wanted, answers, now).items
     released: frozenset[str] = frozenset()
     # What may be used and what may not are two lines of the history: each true by itself.

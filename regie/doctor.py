@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from base.database.migrating import is_newest
 from base.database.tables import outbox
 from base.settings import strangers
-from consent import reporting
+from consent import reporting, seals
 from consent.ledger.fence import COSIGNED, REASONS
 from consent.store import ledger, reports
 from keys import x509
@@ -20,6 +21,8 @@ from regie.commands.base import Progress
 from regie.house import House
 
 RENEW_DAYS = 14
+ALARM_DAYS = 7
+"""So long a row that was found altered is told, and longer if it still is."""
 
 
 def examine(house: House, _params: dict[str, Any], _progress: Progress) -> list[dict[str, Any]]:
@@ -42,6 +45,7 @@ def examine(house: House, _params: dict[str, Any], _progress: Progress) -> list[
         *_witnesses(house),
         event_streams.finding(house),
         _reports(house),
+        _altered(house),
     ]
     kind = f"SQLite {sqlite3.sqlite_version}, one process" if house.settings.is_sqlite else "PostgreSQL"
     findings.append(_finding("storage", ok=True, detail=kind))
@@ -72,6 +76,16 @@ def _reports(house: House) -> dict[str, Any]:
     count = house.databases["consent"].read_now(lambda c: reports.count_silent(c, before))
     said = f"{count}{' or more' if count == reports.COUNTED else ''} not reported in {house.settings.report_days} days"
     return _finding("uses", ok=True, detail=f"{said}; see: regie permit unreported" if count else said)
+
+
+def _altered(house: House) -> dict[str, Any]:
+    """Rows that somebody edited in the database: nothing is allowed by them."""
+    since = house.clock.now() - timedelta(days=ALARM_DAYS)
+    found = house.databases["consent"].read_now(lambda c: seals.standing(c, house.ring.pseudonyms, since))
+    shown = ", ".join(found[:10]) + (f" and {len(found) - 10} more" if len(found) > 10 else "")
+    return _finding(
+        "rows", ok=not found, detail=f"altered in the database: {shown}" if found else "as they were written"
+    )
 
 
 def _certificate(house: House) -> list[dict[str, Any]]:

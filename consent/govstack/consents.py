@@ -12,13 +12,12 @@ from typing import Any
 
 import msgspec
 
-from consent import checks, records
+from consent import checks, records, seals
 from consent.catalogue import PUBLISHED, Purpose
 from consent.govstack import agreements, individuals, wire
 from consent.govstack.asked import INDIVIDUAL, Ask, nothing, time, unsuited
 from consent.govstack.revisions import hashed, revision
 from consent.store import govstack
-from consent.store import records as record_store
 from keys import jose
 from keys.errors import InvalidToken
 
@@ -248,7 +247,7 @@ def _opted_in(ask: Ask, found: Found) -> bool:
     """As a check decides, for all of the version's data."""
     if found.purpose.state != PUBLISHED or not ask.is_open:
         return False
-    answers = record_store.answers(ask.connection, found.citizen, ask.agency, found.purpose.id)
+    answers = seals.answers(ask.connection, ask.ring.pseudonyms, found.citizen, ask.agency, found.purpose.id)
     return checks.decide(
         ask.catalogue, ask.agency, found.purpose.id, found.purpose.data, answers, ask.now, version=found.purpose.version
     ).allowed

@@ -21,7 +21,7 @@ from heapq import merge
 from typing import Any
 
 from base.database import Connection
-from consent import forgetting
+from consent import forgetting, seals
 from consent.ledger import catalogued, leaf, tiles
 from consent.ledger.checkpoint import parse
 from consent.ledger.merkle import leaf_hash
@@ -80,7 +80,7 @@ def agree(connection: Connection, publisher: Publisher, pseudonyms: Pseudonyms) 
     for index, mark in enumerate(state.marked):
         if not mark and not any(start <= index < end for start, end in state.lost):
             yield Finding(f"leaf {index}", "has no line in the register: what it commits to was removed")
-    yield from _projections(connection)
+    yield from _projections(connection, pseudonyms)
     yield from _besides(connection, pseudonyms, acts)
 
 
@@ -195,8 +195,14 @@ def _batches(connection: Connection, head: Head) -> Iterator[Finding]:
         yield Finding("ledger_batch", f"ends at {size}, and the tree has {head.size} leaves")
 
 
-def _projections(connection: Connection) -> Iterator[Finding]:
-    """Answers and permits are made from events: they say nothing of their own."""
+def _projections(connection: Connection, pseudonyms: Pseudonyms) -> Iterator[Finding]:
+    """Answers and permits are made from events: they say nothing of their own, and what decides is sealed."""
+    for record in auditing.records(connection):
+        if not seals.holds(pseudonyms, record):
+            yield Finding(f"consent {record.id}", "does not have the seal of what it says")
+    for permit_id, seal, is_taken in auditing.seals_of_permits(connection):
+        if seal != (seals.NO_SEAL if is_taken else seals.of_permit(pseudonyms, permit_id)):
+            yield Finding(f"permit {permit_id}", "does not have its seal")
     for consent_id, what in auditing.answers_that_differ(connection):
         yield Finding(f"consent {consent_id}", what)
     for permit_id, what in auditing.permits_that_differ(connection):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from base.database import Connection
+from base.log import log
+from consent import seals
 from consent.catalogue import Catalogue
 from consent.dpv import record as dpv
 from consent.offline.lists import address
@@ -47,12 +49,17 @@ def issue(
     record = records.of_agency(connection, record_id, agency)
     if record is None:
         raise NoArtefact("unknown")
+    if not seals.holds(ring.pseudonyms, record):
+        log.error(seals.EVENT, kind=seals.CONSENT, consent=record.id)
+        raise NoArtefact("ended")
     if dpv.state_of(record, now) != "given" or record.expires_at is None or not catalogue.is_active(agency):
         raise NoArtefact("ended")
     if record.once:
         raise NoArtefact("one_time")
     place = statuses.place(connection, record.id)
     events = records.events(connection, record.id)
+    if events[-1]["seq"] != record.seq:
+        raise NoArtefact("ended")
     document = dpv.document(record, events, catalogue, ring.pseudonyms, issuer=issuer, now=now)
     claims = {
         "iss": issuer,

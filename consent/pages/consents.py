@@ -43,7 +43,7 @@ class Consents(Page):
             wanted=wanted,
             ORDERS=listing.ORDERS,
             agencies=sorted({(one.agency, one.record.agency) for one in rows}),
-            active=active,
+            holders=active,
             stopped=None if stopped in active else stopped,
         )
 

@@ -11,7 +11,7 @@ from base.i18n import N_
 from base.people import CitizenSessions, LoggedIn
 from base.problems import Problem
 from base.render import Renderer
-from consent import reporting
+from consent import reporting, seals
 from consent.catalogue import Catalogue
 from consent.registry import Record, Registry
 
@@ -21,6 +21,7 @@ STATES = {
     "withdrawn": ("ended", N_("Withdrawn by you")),
     "used": ("ended", N_("Used: it was for one time")),
     "expired": ("ended", N_("Expired")),
+    "altered": ("denied", N_("Changed by someone else: it no longer counts")),
     "replaced": ("ended", N_("Replaced by a newer answer")),
 }
 REASONS = {
@@ -35,6 +36,7 @@ REASONS = {
     "withdrawn": N_("You withdrew your permission"),
     "expired": N_("Your permission had expired"),
     "used": N_("Your permission was for one time, and that was used"),
+    "altered": N_("Someone else changed what is kept of your permission: it no longer counts"),
     "changed": N_("The purpose has changed since you gave permission"),
     "unknown_purpose": N_("The purpose is not in the register"),
     "not_in_purpose": N_("This data does not belong to the purpose"),
@@ -61,6 +63,8 @@ class Page:
 
     def state(self, record: Record) -> str:
         """How a record stands now; expiry is decided at this moment."""
+        if not seals.holds(self.registry.pseudonyms, record):
+            return "altered"
         if record.state != "given":
             return record.state
         if not record.current:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import FromClause, Table, and_, case, false, or_, select, true, tuple_
 
 from base.database import Connection
+from consent.store.records import Record, record_of
 from consent.store.tables import (
     act,
     agency,
@@ -81,6 +82,26 @@ def events_without_notice(connection: Connection) -> Iterator[int]:
     yield from connection.execute(
         select(consent_event.c.seq).select_from(lost).where(notice.c.hash.is_(None))
     ).scalars()
+
+
+def records(connection: Connection) -> Iterator[Record]:
+    """All answers, page by page."""
+    after = ""
+    while page := connection.execute(
+        select(consent).where(consent.c.id > after).order_by(consent.c.id).limit(PAGE)
+    ).all():
+        yield from (record_of(row) for row in page)
+        after = page[-1].id
+
+
+def seals_of_permits(connection: Connection) -> Iterator[tuple[str, bytes, bool]]:
+    """By permit its seal, and whether it was taken; page by page."""
+    after, taken = "", permit.c.redeemed_at.is_not(None).label("taken")
+    while page := connection.execute(
+        select(permit.c.id, permit.c.seal, taken).where(permit.c.id > after).order_by(permit.c.id).limit(PAGE)
+    ).all():
+        yield from ((row.id, row.seal, row.taken) for row in page)
+        after = page[-1].id
 
 
 def answers_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:

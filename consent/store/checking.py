@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, bindparam, func, select
 
 from base.database import Connection
 from consent.checks import Answer
+from consent.store.records import LAST
 from consent.store.tables import catalogue, consent, consent_event, subject
 
 MOST = 32
@@ -45,6 +46,9 @@ def _statement(size: int) -> Select[Any]:
         consent.c.purpose_version,
         consent.c.expires_at,
         consent.c.once,
+        consent.c.seq,
+        LAST,
+        consent.c.seal,
     ).select_from(catalogue.outerjoin(subject, known).outerjoin(consent, counts))
 
 
@@ -58,9 +62,9 @@ def see(connection: Connection, agency: str, subs: Sequence[str]) -> Seen:
     values["p_agency"] = agency
     rows = connection.execute(_STATEMENTS[size], values).all()
     seen = Seen(rows[0][0], rows[0][1] or 0, {}) if rows else Seen(0, 0, {})
-    for _, _, sub, citizen, purpose, category, consent_id, state, version, expires_at, once in rows:
+    for _, _, sub, citizen, purpose, category, *answer in rows:
         if citizen is not None:
             seen.citizens[sub] = citizen
         if category is not None:
-            seen.answers.setdefault((sub, purpose), {})[category] = Answer(consent_id, state, version, expires_at, once)
+            seen.answers.setdefault((sub, purpose), {})[category] = Answer(*answer)
     return seen

@@ -20,8 +20,18 @@ _KEY = (
     consent.c.purpose == bindparam("p_purpose"),
     consent.c.current,
 )
+LAST = select(func.max(consent_event.c.seq)).where(consent_event.c.consent == consent.c.id).scalar_subquery()
+"""Beside each answer, in the same statement, the last that happened to it: an end, if its row was put back."""
 _ANSWERS = select(
-    consent.c.category, consent.c.id, consent.c.state, consent.c.purpose_version, consent.c.expires_at, consent.c.once
+    consent.c.category,
+    consent.c.id,
+    consent.c.state,
+    consent.c.purpose_version,
+    consent.c.expires_at,
+    consent.c.once,
+    consent.c.seq,
+    LAST,
+    consent.c.seal,
 ).where(*_KEY)
 _ANSWERS_LOCKED = _ANSWERS.with_for_update()
 _REVISION = select(func.max(consent_event.c.seq))
@@ -48,6 +58,7 @@ class Record:
     language: str
     seq: int
     expiry_told: bool
+    seal: bytes
 
 
 def answers(
@@ -56,7 +67,7 @@ def answers(
     """The newest answers by category. `lock`: hold them until commit, so that a withdrawal waits or is seen."""
     statement = _ANSWERS_LOCKED if lock and connection.dialect.name != "sqlite" else _ANSWERS
     rows = connection.execute(statement, {"p_citizen": citizen, "p_agency": agency, "p_purpose": purpose})
-    return {row[0]: Answer(row[1], row[2], row[3], row[4], row[5]) for row in rows}
+    return {row[0]: Answer(*row[1:]) for row in rows}
 
 
 def revision(connection: Connection) -> int:
@@ -82,7 +93,7 @@ def supersede(
             consent.c.category == category,
             consent.c.current,
         )
-        .values(current=False, ended_at=func.coalesce(consent.c.ended_at, literal(now, Instant)))
+        .values(current=False, seal=b"", ended_at=func.coalesce(consent.c.ended_at, literal(now, Instant)))
         .returning(*consent.c)
     ).first()
     return record_of(row) if row is not None else None
@@ -97,7 +108,7 @@ def end(connection: Connection, consent_id: str, citizen: str, now: datetime, st
     row = connection.execute(
         update(consent)
         .where(consent.c.id == consent_id, consent.c.citizen == citizen, consent.c.state == "given", consent.c.current)
-        .values(state=state, ended_at=now)
+        .values(state=state, ended_at=now, seal=b"")
         .returning(*consent.c)
     ).first()
     return record_of(row) if row is not None else None
@@ -145,6 +156,12 @@ def one(connection: Connection, consent_id: str, citizen: str) -> Record | None:
     return record_of(row) if row is not None else None
 
 
+def by_id(connection: Connection, consent_id: str) -> Record | None:
+    """Whoever's it is: for operators alone."""
+    row = connection.execute(select(consent).where(consent.c.id == consent_id)).first()
+    return record_of(row) if row is not None else None
+
+
 def of_agency(connection: Connection, consent_id: str, agency: str) -> Record | None:
     """By id and recipient together; None also once its citizen is forgotten."""
     mine = (consent.c.id == consent_id, consent.c.agency == agency, consent.c.citizen != "")
@@ -179,4 +196,5 @@ def record_of(row: Any) -> Record:
         row.language,
         row.seq,
         row.expiry_told,
+        row.seal,
     )

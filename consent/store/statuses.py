@@ -29,7 +29,7 @@ _ENDED = (
     .select_from(consent_status.join(consent, consent.c.id == consent_status.c.consent))
     .where(consent_status.c.list == bindparam("p_list"))
 )
-_ALL_ENDED = _ENDED.where(or_(consent.c.state != "given", consent.c.current.is_(False)))
+_ALL_ENDED = _ENDED.where(or_(consent.c.state != "given", consent.c.seal == b"", consent.c.current.is_(False)))
 _ENDED_SINCE = _ENDED.where(consent.c.ended_at >= bindparam("p_since", type_=consent.c.ended_at.type))
 
 

@@ -156,6 +156,8 @@ consent = Table(
     Column("seq", BigInteger, nullable=False),
     # Whether its agencies were told that its time is up: no decision looks at it.
     Column("expiry_told", Boolean, nullable=False),
+    # Of a given consent: a MAC over what is decided by (consent.seals); empty once it ended.
+    Column("seal", LargeBinary, nullable=False),
     CheckConstraint("state IN ('given', 'refused', 'withdrawn', 'used')", name="ck_consent_state"),
     CheckConstraint("state <> 'given' OR expires_at IS NOT NULL", name="ck_consent_expires"),
     # The database itself forbids two answers that count. Written as queries render it, so that SQLite finds by it too.
@@ -218,6 +220,8 @@ permit = Table(
     Column("issued_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("redeemed_at", Instant),
+    # A MAC while it can be taken; empty from then on (consent.seals).
+    Column("seal", LargeBinary, nullable=False),
     # When its recipient said what became of it, and that; what the provider releases itself needs no saying.
     Column("closed_at", Instant),
     Column("outcome", String(16)),  # used, not_used
@@ -229,6 +233,14 @@ permit = Table(
         sqlite_where=text("redeemed_at IS NOT NULL AND closed_at IS NULL"),
         postgresql_where=text("redeemed_at IS NOT NULL AND closed_at IS NULL"),
     ),
+)
+
+altered_row = Table(
+    "altered_row",
+    metadata,
+    Column("kind", String(16), primary_key=True),  # consent, permit
+    Column("row", String(22), primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
 )
 
 redemption = Table(

@@ -47,9 +47,11 @@ class Permit:
     source: str
     purpose: str
     categories: tuple[str, ...]
+    consents: tuple[str, ...]
     issued_at: datetime
     expires_at: datetime
     redeemed_at: datetime | None
+    seal: bytes
 
 
 def add_use(connection: Connection, row: dict[str, Any]) -> None:
@@ -64,7 +66,7 @@ def add_redemption(connection: Connection, row: dict[str, Any]) -> None:
     connection.execute(_REDEMPTION, row)
 
 
-def redeem(connection: Connection, permit_id: str, source: str, now: datetime) -> Permit | None:
+def redeem(connection: Connection, permit_id: str, source: str, seal: bytes, now: datetime) -> Permit | None:
     """Take it once, as its source, while it lives: one conditional update. None when any of that fails."""
     row = connection.execute(
         update(permit)
@@ -73,11 +75,17 @@ def redeem(connection: Connection, permit_id: str, source: str, now: datetime) -
             permit.c.source == source,
             permit.c.redeemed_at.is_(None),
             permit.c.expires_at > now,
+            permit.c.seal == seal,
         )
-        .values(redeemed_at=now)
+        .values(redeemed_at=now, seal=b"")
         .returning(*permit.c)
     ).first()
     return _permit(row) if row is not None else None
+
+
+def give_back(connection: Connection, permit_id: str) -> None:
+    """It was not taken after all; without its seal it never is."""
+    connection.execute(update(permit).where(permit.c.id == permit_id).values(redeemed_at=None))
 
 
 def find(connection: Connection, permit_id: str) -> Permit | None:
@@ -225,7 +233,9 @@ def _permit(row: Any) -> Permit:
         row.source,
         row.purpose,
         tuple(row.categories),
+        tuple(row.consents),
         row.issued_at,
         row.expires_at,
         row.redeemed_at,
+        row.seal,
     )

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_61a81d34"
+revision = "0001_e64463a2"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -37,6 +37,16 @@ def upgrade() -> None:
         sa.Column("changed_at", base.database.types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agency")),
     )
+    op.create_table(
+        "altered_row",
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("row", sa.String(length=22), nullable=False),
+        sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "row", name=op.f("pk_altered_row")),
+    )
+    with op.batch_alter_table("altered_row", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_altered_row_at"), ["at"], unique=False)
+
     op.create_table(
         "audit",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -108,6 +118,7 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("expiry_told", sa.Boolean(), nullable=False),
+        sa.Column("seal", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("state <> 'given' OR expires_at IS NOT NULL", name="ck_consent_expires"),
         sa.CheckConstraint("state IN ('given', 'refused', 'withdrawn', 'used')", name="ck_consent_state"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
@@ -387,6 +398,7 @@ def upgrade() -> None:
         sa.Column("issued_at", base.database.types.Instant(), nullable=False),
         sa.Column("expires_at", base.database.types.Instant(), nullable=False),
         sa.Column("redeemed_at", base.database.types.Instant(), nullable=True),
+        sa.Column("seal", sa.LargeBinary(), nullable=False),
         sa.Column("closed_at", base.database.types.Instant(), nullable=True),
         sa.Column("outcome", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_permit")),
@@ -625,6 +637,10 @@ def downgrade() -> None:
     op.drop_table("citizen_seed")
     op.drop_table("catalogue")
     op.drop_table("audit")
+    with op.batch_alter_table("altered_row", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_altered_row_at"))
+
+    op.drop_table("altered_row")
     op.drop_table("agency")
     op.drop_table("act")
     # ### end Alembic commands ###
