@@ -268,6 +268,21 @@ class Settings(BaseSettings):
         danger="In development alone; start-up refuses otherwise.",
         example="municipality",
     )
+    message_box_url: str = _setting(
+        "",
+        "Where letters to citizens are posted: a receipt of each answer, and a reminder every 90 days of what stands. "
+        "Empty: there are none. docs/operations.md tells what is posted.",
+        unit="https URL",
+        danger="It is told citizens' national numbers, with what they allow to whom.",
+        example="https://messages.example.nl/letters",
+    )
+    message_box_secret: SecretStr | None = _setting(
+        None,
+        "The bearer token that message_box_url knows us by. They go together.",
+        unit="text, at least 32 characters",
+        danger="Whoever has it can write to citizens in our name.",
+        example="(openssl rand -hex 32)",
+    )
 
     def model_post_init(self, _context: object) -> None:
         if self.development and not self.issuer:
@@ -309,6 +324,7 @@ class Settings(BaseSettings):
         if self.outbound_ca is not None and not self.outbound_ca.is_file():
             raise UnsafeSettings("REGIE_OUTBOUND_CA must be a PEM file that the server's user can read.")
         self._check_govstack()
+        self._check_message_box()
         self._check_tls()
         self._check_lifetimes()
 
@@ -318,6 +334,16 @@ class Settings(BaseSettings):
                 "REGIE_GOVSTACK_DEMONSTRATION needs no token of anybody: it is for REGIE_DEVELOPMENT=true with "
                 "REGIE_GOVSTACK=true."
             )
+
+    def _check_message_box(self) -> None:
+        secret = self.message_box_secret.get_secret_value() if self.message_box_secret is not None else ""
+        parts = urlsplit(self.message_box_url)
+        if bool(self.message_box_url) != bool(secret):
+            raise UnsafeSettings("REGIE_MESSAGE_BOX_URL and REGIE_MESSAGE_BOX_SECRET go together: set both or none.")
+        if secret and len(secret) < 32:
+            raise UnsafeSettings("REGIE_MESSAGE_BOX_SECRET must have at least 32 characters (openssl rand -hex 32).")
+        if secret and not (parts.hostname and (parts.scheme == "https" or self.development)):
+            raise UnsafeSettings("REGIE_MESSAGE_BOX_URL must be an https address.")
 
     def _check_tls(self) -> None:
         secret = self.proxy_secret.get_secret_value() if self.proxy_secret is not None else None

@@ -43,6 +43,7 @@ from consent.events.push import Pusher
 from consent.events.worker import EventWorker
 from consent.freshness import Freshness
 from consent.govstack import routes as govstack
+from consent.letters import Letters
 from consent.lodging import Lodging
 from consent.offline.lists import StatusLists
 from consent.pages import complaining, erasing, lodged, mine, supervisor
@@ -143,6 +144,9 @@ class Consent:
         version = [(b"api-version", API_VERSION.encode())]
         api = Cached(openapi.document(self.settings.issuer, self.settings.mtls_address), extra=version)
         return {"/consent/v1/openapi.json": api, **ledger.documents(self.ledger)}
+
+    def letters(self, renderer: Renderer) -> Letters:
+        return Letters(self.database, self.registry, renderer.translations, self.settings.issuer, self.clock)
 
     def worker(self, handlers: Mapping[str, Handler]) -> Worker:
         """Delivers the registry's events; `handlers` by kind: consent.given, refused, withdrawn, used; request.answered, closed."""

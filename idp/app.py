@@ -41,6 +41,7 @@ from idp.endpoints import (
     token,
     userinfo,
 )
+from idp.message_box import MessageBox
 from idp.pings import PingDelivery
 from idp.server import Server
 from idp.store import cleaning, people
@@ -97,6 +98,14 @@ class Provider:
         """Forgets what has expired, every minute."""
         context = self.context
         return Cleaner(context.database, cleaning.rules(context.settings), context.clock)
+
+    def message_box(self) -> MessageBox | None:
+        """Where letters to citizens go; None when the house has none."""
+        context = self.context
+        url, secret = context.settings.message_box_url, context.settings.message_box_secret
+        if not url or secret is None:
+            return None
+        return MessageBox(context.database, context.ring, context.fetch, url=url, secret=secret.get_secret_value())
 
     def worker(self, handlers: Mapping[str, Handler]) -> Worker:
         """Delivers what the provider has to tell: clients of answers and ended sessions, the rest by `handlers`."""

@@ -29,6 +29,7 @@ from keys.files import private_directory
 from keys.kek import load_kek
 from keys.ring import Ring
 from regie import listening
+from regie.post import Post
 
 HERE = Path(__file__).resolve().parent.parent
 TEMPLATES = (HERE / "idp" / "pages" / "templates", HERE / "consent" / "pages" / "templates")
@@ -43,6 +44,8 @@ class House:
         self.renderer = Renderer(TEMPLATES, settings, mac=ring.pseudonyms.mac)
         self.consent = Consent(settings, consent, ring, clock)
         self.provider = Provider(settings, idp, ring, clock, self.renderer, self.consent.registry)
+        letters = self.consent.letters(self.renderer)
+        self.post = Post(letters, self.provider.message_box(), consent, clock)
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock | None = None) -> House:
@@ -102,9 +105,10 @@ class House:
         told = dict.fromkeys(
             ("consent.given", "consent.refused", "consent.used", "request.answered", "request.closed"), _told
         )
-        worker = self.consent.worker({**told, "consent.withdrawn": self._withdrawn})
+        worker = self.consent.worker(self.post.handlers({**told, "consent.withdrawn": self._withdrawn}))
         parts = (
             worker,
+            self.post,
             self.consent.event_worker,
             self.provider.worker({notices.KIND: _told_of_login}),
             self.provider.cleaner(),

@@ -16,6 +16,7 @@ from consent.store.tables import (
     lodged_request,
     permit,
     redemption,
+    reminder,
     use_report,
 )
 
@@ -34,5 +35,5 @@ def forget(connection: Connection, citizen: str) -> None:
     for table in _TABLES.values():
         mine = table.c.citizen == bindparam("p_citizen")
         connection.execute(update(table).where(mine).values(citizen="", nonce=b""), {"p_citizen": citizen})
-    for projection in (complaint, consent, permit, lodged_request):
+    for projection in (complaint, consent, permit, lodged_request, reminder):
         connection.execute(delete(projection).where(projection.c.citizen == citizen))

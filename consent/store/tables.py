@@ -399,6 +399,13 @@ use_report = Table(
     _nonce(),
     *_leaf(),
 )
+# When a citizen was last reminded of what he allows.
+reminder = Table(
+    "reminder",
+    metadata,
+    Column("citizen", CITIZEN, primary_key=True),
+    Column("at", Instant, nullable=False),
+)
 
 event_stream = Table(
     "event_stream",

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from queue import Queue
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
@@ -30,6 +32,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: install the package chromium"),
 ]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+BOX = "b" * 40
 CONFIRM, STOP_ASKING = "main button:not([name=stop])", "main button[name=stop]"
 BOXES = """names => names.map(name => {
     const box = document.querySelector(name).closest("label"), style = getComputedStyle(box);
@@ -39,8 +42,15 @@ BOXES = """names => names.map(name => {
 })"""
 
 
-class Client(BaseHTTPRequestHandler):
-    """The page of the municipality that the citizen comes back to."""
+class Outside(BaseHTTPRequestHandler):
+    """The page of the municipality that the citizen comes back to; and the message box, which keeps its letters."""
+
+    letters: ClassVar[Queue[dict[str, Any]]] = Queue()
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.letters.put({**body, "authorization": self.headers["authorization"]})
+        self.do_GET()
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -54,7 +64,7 @@ class Client(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def back() -> Iterator[str]:
     """Where the client awaits the citizen: a browser goes to no port that was never meant for pages."""
-    client = ThreadingHTTPServer(("127.0.0.1", 0), Client)
+    client = ThreadingHTTPServer(("127.0.0.1", 0), Outside)
     threading.Thread(target=client.serve_forever, daemon=True).start()
     yield f"http://localhost:{client.server_address[1]}/callback"
     client.shutdown()
@@ -64,6 +74,7 @@ def back() -> Iterator[str]:
 @pytest.fixture(scope="module", params=["sqlite"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, back: str) -> Iterator[Server]:
     made = copied(request.getfixturevalue("filled_server")(request), request, tmp_path_factory)
+    made.environment |= {"REGIE_MESSAGE_BOX_URL": back.replace("callback", "letters"), "REGIE_MESSAGE_BOX_SECRET": BOX}
     made.start()
     try:
         made.register("housing", "baseline", agency="municipality", scope="openid", redirect_uris=[back])
@@ -343,6 +354,43 @@ def test_rule_12_nothing_else_is_offered_while_asking(
     assert page.locator("main img, main iframe, main video").count() == 0
     assert loaded
     assert {urlsplit(one).netloc for one in loaded} == {urlsplit(page.url).netloc}
+
+
+def letter(kind: str, says: str) -> dict[str, Any]:
+    """The next letter of this kind with these words in it; others that arrive meanwhile are other tests'."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        one = Outside.letters.get(timeout=20)
+        if one["kind"] == kind and says in one["text"]:
+            return one
+    raise AssertionError(f"no letter says {says}")
+
+
+def test_rule_13_a_receipt_comes_in_the_message_box_and_so_does_the_end(
+    server: Server, asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+) -> None:
+    """One letter of an answer, whatever it holds, in his own language."""
+    page = open_page(visitor("rule13"))
+    page.goto(asking(one_time=True))
+    answer(page, address="allow", income="deny")
+
+    received = letter("consent.answered", "for one time until")
+
+    assert received["authorization"] == f"Bearer {BOX}"
+    assert received["language"] == "en"
+    assert received["subject"] == "Your answer to Municipality of Lindermeer"
+    for one in (
+        "You allow Municipality of Lindermeer to use, for one time until",
+        "Your address. It comes from Population register. It is for: Housing benefit.",
+        "You do not allow Municipality of Lindermeer to use: Your income.",
+        "to stop it, at any time",
+        f"{server.issuer}/my/consents",
+    ):
+        assert one in received["text"]
+    page.goto("/my/consents")
+    page.click("main tbody >> text=Stop")
+    page.click(CONFIRM)
+    assert letter("consent.ended", "gets no more: Your address")["recipient"] == received["recipient"]
 
 
 def test_rule_15_the_consents_are_one_click_from_the_overview_and_two_from_the_home_page(

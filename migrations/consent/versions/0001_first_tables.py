@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_e64463a2"
+revision = "0001_961f17ef"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -453,6 +453,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_redemption_citizen"), ["citizen"], unique=False)
 
     op.create_table(
+        "reminder",
+        sa.Column("citizen", sa.String(length=43), nullable=False),
+        sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("citizen", name=op.f("pk_reminder")),
+    )
+    op.create_table(
         "stream_event",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("stream", sa.String(length=22), nullable=False),
@@ -538,6 +544,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_stream_event_at"))
 
     op.drop_table("stream_event")
+    op.drop_table("reminder")
     with op.batch_alter_table("redemption", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_redemption_citizen"))
 

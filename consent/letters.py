@@ -1,0 +1,156 @@
+"""Letters: what a citizen is told elsewhere than on his pages, in the house's message box.
+
+A receipt of each answer and of each end, and a reminder of what still stands, every 90 days (docs/page-rules.md, rules 13
+and 14). Words alone: no letter has a button, and nothing is done by opening one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from gettext import NullTranslations
+from typing import Any
+
+from base import outbox
+from base.clock import Clock
+from base.database import Connection, Database
+from base.i18n import DEFAULT, N_, day, text
+from base.ids import identifier
+from consent.catalogue import Catalogue
+from consent.checks import GIVEN, REFUSED
+from consent.registry import Registry
+from consent.store import letters as store
+from consent.store.letters import Line
+
+KIND = "citizen.letter"
+ANSWERED, ENDED, REMINDER = "consent.answered", "consent.ended", "consent.reminder"
+AFTER = timedelta(days=90)
+MOST = 100
+"""Lines of one letter; who allows more finds them all on his page."""
+BITE = 500
+SUBJECTS = {
+    ANSWERED: N_("Your answer to %(agency)s"),
+    ENDED: N_("Your permission has ended: %(agency)s"),
+    REMINDER: N_("What organisations may use of you"),
+}
+OPENINGS = {
+    ANSWERED: N_("You answered what this organisation asked of you:"),
+    ENDED: N_("From this moment this is no longer given:"),
+    REMINDER: N_("You allow this. You need to do nothing if it is still right:"),
+}
+LINES = {
+    "once": N_("You allow %(agency)s to use, for one time until %(day)s: %(data)s."),
+    GIVEN: N_("You allow %(agency)s to use, until %(day)s: %(data)s."),
+    REFUSED: N_("You do not allow %(agency)s to use: %(data)s."),
+    "withdrawn": N_("%(agency)s gets no more: %(data)s."),
+}
+ABOUT = N_("It comes from %(source)s. It is for: %(purpose)s. %(explanation)s")
+CLOSING = N_(
+    "Log in yourself to look at this or to stop it, at any time. You find it under “My consents”, at %(address)s."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """`id`: the same when it is sent again."""
+
+    id: str
+    kind: str
+    language: str
+    subject: str
+    text: str
+
+
+class Letters:
+    """`translations`: by language, as the renderer has them."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        translations: Mapping[str, NullTranslations],
+        issuer: str,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._translations = translations
+        self._address = f"{issuer}/my/consents"
+        self._clock = clock
+
+    async def happened(self, event: Mapping[str, Any]) -> None:
+        """An event of the register has left its outbox. The last of those of one act has a letter written about all."""
+        citizen, at = event["citizen"], datetime.fromisoformat(event["at"])
+
+        def unit(connection: Connection) -> None:
+            lines, last = store.together(connection, citizen, at)
+            if last == event["revision"]:
+                kind = ANSWERED if any(one.type in (GIVEN, REFUSED) for one in lines) else ENDED
+                _write(connection, f"{event['consent']}.{last}", kind, citizen, at, self._clock.now())
+
+        await self._database.write(unit)
+
+    async def remind(self) -> int:
+        """Everybody of whom something stands and who heard nothing of it for 90 days. Answers how many."""
+        after, total, now = "", 0, self._clock.now()
+        while True:
+            found = await self._database.scan(lambda c, after=after: store.bite(c, after, now, BITE))  # type: ignore[misc]  # bound at once
+            due = [citizen for citizen, heard_at in found if now - heard_at >= AFTER]
+            if due:
+                await self._database.write(lambda c, due=due: _remind(c, due, now))  # type: ignore[misc]  # bound at once
+                total += len(due)
+            if len(found) < BITE:
+                return total
+            after = found[-1][0]
+
+    async def read(self, message: Mapping[str, Any]) -> Letter | None:
+        """The letter of one message of the outbox; None when there is nothing to say any more."""
+        at, now = datetime.fromisoformat(message["at"]), self._clock.now()
+
+        def unit(connection: Connection) -> Sequence[Line]:
+            if message["kind"] == REMINDER:
+                return store.standing(connection, message["citizen"], now, MOST)
+            return store.together(connection, message["citizen"], at)[0][:MOST]
+
+        lines = await self._database.read(unit)
+        if not lines:
+            return None
+        return self._letter(message["id"], message["kind"], lines, await self._registry.catalogue())
+
+    def _letter(self, letter_id: str, kind: str, lines: Sequence[Line], catalogue: Catalogue) -> Letter:
+        language = lines[0].language if lines[0].language in self._translations else DEFAULT
+        _ = self._translations[language].gettext
+        agencies = dict.fromkeys(text(catalogue.agencies[one.agency].name, language) for one in lines)
+        said = [_(OPENINGS[kind])]
+        said.extend(f"- {self._line(one, catalogue, language)}" for one in lines)
+        said.append(_(CLOSING) % {"address": self._address})
+        subject = _(SUBJECTS[kind]) % {"agency": ", ".join(agencies)}
+        return Letter(letter_id, kind, language, subject, "\n\n".join(said))
+
+    def _line(self, one: Line, catalogue: Catalogue, language: str) -> str:
+        _ = self._translations[language].gettext
+        category, purpose = catalogue.categories[one.category], catalogue.versions[one.purpose, one.purpose_version]
+        sentence = LINES["once" if one.type == GIVEN and one.once else one.type]
+        what = _(sentence) % {
+            "agency": text(catalogue.agencies[one.agency].name, language),
+            "day": day(one.expires_at, language) if one.expires_at is not None else "",
+            "data": text(category.name, language),
+        }
+        about = _(ABOUT) % {
+            "source": text(catalogue.agencies[category.source].name, language),
+            "purpose": text(purpose.title, language),
+            "explanation": text(purpose.explanation, language),
+        }
+        return f"{what} {about}"
+
+
+def _remind(connection: Connection, citizens: Sequence[str], now: datetime) -> None:
+    for citizen in citizens:
+        store.reminded(connection, citizen, now)
+        _write(connection, identifier(), REMINDER, citizen, now, now)
+
+
+def _write(connection: Connection, letter_id: str, kind: str, citizen: str, at: datetime, now: datetime) -> None:
+    message = {"id": letter_id, "kind": kind, "citizen": citizen, "at": at.isoformat()}
+    outbox.put(connection, KIND, message, key=f"letter {citizen}", now=now)

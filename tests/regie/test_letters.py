@@ -1,0 +1,170 @@
+"""Letters to citizens: a receipt of each act and a reminder every 90 days, in a message box that may fail."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from base.outbox import Worker
+from base.settings import Settings, UnsafeSettings
+from consent.interface import PersonalDataUse
+from tests.fixtures.server import CITIZENS
+from tests.fixtures.visitors import PASSWORD
+
+if TYPE_CHECKING:
+    from tests.fixtures.inside import Inside
+
+DAY_S = 86_400
+HOUSING, INSURANCE = PersonalDataUse("housing-benefit"), PersonalDataUse("health-insurance")
+
+
+@dataclass
+class Box:
+    """A message box on loopback. `status`: what it answers now."""
+
+    url: str = ""
+    status: int = 202
+    letters: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def box() -> Iterator[Box]:
+    made = Box()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            made.letters.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(made.status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    made.url = f"http://localhost:{listener.server_address[1]}/letters"
+    yield made
+    listener.shutdown()
+    listener.server_close()
+
+
+@pytest.fixture
+def house(make_inside: Callable[..., Inside], box: Box) -> Inside:
+    return make_inside(message_box_url=box.url, message_box_secret="s" * 32)
+
+
+async def answered(house: Inside, username: str, use: PersonalDataUse, *, allow: bool = True) -> None:
+    registry, agency = house.house.consent.registry, "municipality" if use is HOUSING else "health-insurer"
+    citizen = house.house.ring.pseudonyms.handle(house.citizens[username])
+    question = await registry.question(citizen=citizen, agency=agency, requests=[use], answered=(), anew=True)
+    assert question is not None
+    answers = {item.category: allow for item in question.items}
+    await registry.answer(citizen=citizen, question=question, answers=answers, language="nl")
+
+
+def worker_of(house: Inside) -> Worker:
+    async def done(_event: dict[str, Any]) -> None:
+        """What the house does besides is not what this is about."""
+
+    kinds = ("consent.given", "consent.refused", "consent.withdrawn")
+    return house.house.consent.worker(house.house.post.handlers(dict.fromkeys(kinds, done)))
+
+
+async def delivered(worker: Worker) -> None:
+    while await worker.deliver():
+        pass
+
+
+def told(box: Box) -> list[tuple[str, str]]:
+    """Who was written about what; and the box is emptied."""
+    names = {number: name for name, (number, *_) in CITIZENS.items()}
+    found = [(names[one["recipient"]], one["kind"]) for one in box.letters]
+    box.letters.clear()
+    return found
+
+
+async def test_rule_14_a_reminder_every_90_days_of_what_stands_and_of_nothing_else(house: Inside, box: Box) -> None:
+    letters, worker = house.house.consent.letters(house.house.renderer), worker_of(house)
+    await answered(house, "anna", HOUSING)
+    await answered(house, "bram", INSURANCE)
+    await delivered(worker)
+    assert sorted(told(box)) == [("anna", "consent.answered"), ("bram", "consent.answered")]
+
+    house.clock.advance(90 * DAY_S - 1)
+    assert await letters.remind() == 0
+    house.clock.advance(1)
+
+    # What bram allowed was for 90 days.
+    assert await letters.remind() == 1
+    assert await letters.remind() == 0
+    await delivered(worker)
+    [one] = box.letters
+    assert one["subject"] == "Wat organisaties van u mogen gebruiken"
+    assert "Gemeente Lindermeer mag van u gebruiken, tot" in one["text"]
+    assert "Uw inkomen. Dit komt van Belastingdienst Oostland. Het is voor: Huurtoeslag." in one["text"]
+    assert f"“Mijn toestemmingen”, op {house.issuer}/my/consents" in one["text"]
+    assert told(box) == [("anna", "consent.reminder")]
+    house.clock.advance(90 * DAY_S)
+    assert await letters.remind() == 1
+
+
+async def test_a_letter_that_was_not_taken_is_sent_again_as_the_same_and_holds_no_event_up(
+    house: Inside, box: Box
+) -> None:
+    worker, box.status = worker_of(house), 503
+    await answered(house, "anna", HOUSING)
+    await delivered(worker)
+    await answered(house, "anna", HOUSING, allow=False)
+    await delivered(worker)
+    box.status = 202
+
+    house.clock.advance(3_600)
+    await delivered(worker)
+
+    ids = [one["id"] for one in box.letters]
+    assert len(ids) == len(set(ids)) + 1
+    assert "mag van u niet gebruiken" in box.letters[-1]["text"]
+
+
+async def test_who_was_forgotten_gets_no_letter(house: Inside, box: Box) -> None:
+    worker = worker_of(house)
+    await answered(house, "anna", HOUSING)
+    house.run("citizen erase", id=house.citizens["anna"])
+
+    await delivered(worker)
+    house.clock.advance(90 * DAY_S)
+
+    assert await house.house.consent.letters(house.house.renderer).remind() == 0
+    assert box.letters == []
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_a_house_without_a_message_box_writes_none(make_inside: Callable[..., Inside], box: Box) -> None:
+    house = make_inside()
+    worker = worker_of(house)
+    await answered(house, "anna", HOUSING)
+
+    await delivered(worker)
+
+    assert box.letters == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"message_box_url": "https://box.example/letters"}, "go together"),
+        ({"message_box_secret": "s" * 32}, "go together"),
+        ({"message_box_url": "https://box.example/letters", "message_box_secret": PASSWORD}, "at least 32"),
+        ({"message_box_url": "http://box.example/letters", "message_box_secret": "s" * 32}, "https"),
+    ],
+)
+def test_settings_that_would_lose_letters_or_show_them_are_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UnsafeSettings, match=sentence):
+        Settings(issuer="https://regie.example", **changes).check()
