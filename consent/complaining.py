@@ -15,7 +15,7 @@ from base.database import Connection
 from base.i18n import ZONE
 from base.ids import identifier
 from consent.store import complaints as store
-from consent.store import uses
+from consent.store import subjects, uses
 from consent.store.complaints import ANSWERED, Stored
 from keys.ring import Ring
 
@@ -76,12 +76,16 @@ class Complaints:
         now, made = self._registry.clock.now(), identifier()
 
         def unit(connection: Connection) -> str | None:
-            row = uses.row(connection, citizen, leaf)
-            if row is None:
+            about = _about(connection, leaf, citizen)
+            if about is None:
+                return None
+            agency = about.recipient
+            # Whoever sends the same twice, or forgets him at this moment, is waited for; then it is looked at again.
+            subjects.hold(connection, agency, self._ring.pseudonyms.pairwise(citizen, agency))
+            if _about(connection, leaf, citizen) is None:
                 return None
             if (before := store.same(connection, citizen, leaf, kind)) is not None:
                 return before
-            agency = row["recipient"]
             if store.count_open(connection, citizen, agency) >= MOST_OPEN:
                 raise TooManyOpen
             whose = {"id": made, "citizen": citizen, "agency": agency, "leaf": leaf, "kind": kind}
@@ -96,7 +100,11 @@ class Complaints:
         return [self._open(one) for one in found]
 
     async def one(self, complaint_id: str, citizen: str) -> Complaint | None:
-        found = await self._registry.database.read(lambda c: store.one(c, complaint_id, citizen))
+        """For him to read: an answer was read from then on."""
+        database, now = self._registry.database, self._registry.clock.now()
+        found = await database.read(lambda c: store.one(c, complaint_id, citizen))
+        if found is not None and found.state == ANSWERED and found.read_at is None:
+            await database.write(lambda c: store.read(c, complaint_id, citizen, now))
         return self._open(found) if found is not None else None
 
     async def waiting(self, agency: str) -> list[Complaint]:
@@ -139,6 +147,11 @@ class Complaints:
 
     def _unseal(self, sealed: bytes, column: str, row: str) -> str:
         return self._ring.sealer.open_system(sealed, table=_TABLE, column=column, row=row).decode()
+
+
+async def unread(registry: Registry, citizen: str) -> int:
+    """Answers of agencies that he has not read yet."""
+    return await registry.database.read(lambda c: store.unread(c, citizen))
 
 
 def _about(connection: Connection, leaf: str, citizen: str) -> About | None:

@@ -144,6 +144,7 @@ def _use(row: Mapping[str, Any], receipt: Line | None) -> Line:
         "reason": row["reason"],
         "permit": row["permit"],
         "takenAt": time(row["redeemed_at"]),
+        "outcome": row["outcome"],
         "leaf": row["leaf"],
         "receipt": receipt,
     }

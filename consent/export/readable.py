@@ -8,11 +8,13 @@ from datetime import date, datetime
 from typing import Any
 
 from base import i18n
+from base.i18n import N_
 from base.pdf.document import Document, Row
 from consent.catalogue import Catalogue
 from consent.export.content import Export, Line
 from consent.pages.page import BASES, REASONS, STATES
 
+OUTCOMES = {"used": N_("the data was used"), "not_used": N_("the data was not used")}
 Translate = Callable[[str], str]
 
 
@@ -63,6 +65,7 @@ class _Words:
 
     def use(self, one: Line) -> tuple[str, list[Row]]:
         _ = self.translate
+        said = OUTCOMES.get(one["outcome"], "")
         ground, reason = BASES[one["legalBasis"]], REASONS.get(one["reason"], "")
         decision = _("Allowed") if one["decision"] == "allowed" else _("Refused")
         rows = [
@@ -72,6 +75,7 @@ class _Words:
             (_("Ground"), _(ground)),
             (_("Decision"), f"{decision}. {_(reason) if reason else ''}"),
             (_("Given"), self.at(one["takenAt"])),
+            (_("The organisation says"), _(said) if said else ""),
             (_("Proof"), one["leaf"]),
         ]
         return f"{self.at(one['at'])} – {self.agency(one['recipient'])}", rows

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from base.people import Accounts, CitizenSessions
+from base.people import FRESH, Accounts, CitizenSessions, LoggedIn
 from base.render import Renderer
 from consent.complaining import Complaints
 from consent.export import document, readable
@@ -30,17 +30,22 @@ def routes(
 ) -> list[Route]:
     page = Mine(registry, renderer, citizens)
 
-    async def as_json(request: Request) -> Response:
+    async def fresh(request: Request) -> LoggedIn | None:
+        """All of somebody at once is more than a screen that was left unlocked may give away."""
         person = await citizens.current(request)
+        return person if person is not None and registry.clock.now() < person.auth_time + FRESH else None
+
+    async def as_json(request: Request) -> Response:
+        person = await fresh(request)
         if person is None:
-            return login(request)
+            return _login()
         export = Export(registry, ring, issuer, accounts, person.citizen, Mentioned(), complaints)
         return StreamingResponse(document.stream(export), headers=_file(registry, "json", "application/json"))
 
     async def as_pdf(request: Request) -> Response:
-        person = await citizens.current(request)
+        person = await fresh(request)
         if person is None:
-            return login(request)
+            return _login()
         export = Export(registry, ring, issuer, accounts, person.citizen, Mentioned(), complaints, proven=False)
         told = readable.stream(export, renderer.translator(request), renderer.language(request))
         return StreamingResponse(told, headers=_file(registry, "pdf", "application/pdf"))
@@ -58,6 +63,11 @@ class Mine(Page):
         if person is None:
             return login(request)
         return self.page(request, "mine.html", person, await self.registry.catalogue())
+
+
+def _login() -> Response:
+    """Back to the page that offers the files: a browser that got a file would stay where it was."""
+    return RedirectResponse(f"/login?to={PATH}", 303)
 
 
 def _file(registry: Registry, ending: str, kind: str) -> dict[str, str]:

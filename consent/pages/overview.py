@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from base.people import CitizenSessions
 from base.render import Renderer
+from consent.complaining import unread
 from consent.pages.page import Page, login
 from consent.registry import Registry
 
@@ -35,4 +36,5 @@ class Overview(Page):
         given = sum(1 for one in records if self.state(one) == "given")
         uses = (await self.registry.history(person.citizen, limit=3)).uses
         catalogue = await self.registry.catalogue()
-        return self.page(request, "overview.html", person, catalogue, given=given, uses=uses)
+        answers = await unread(self.registry, person.citizen)
+        return self.page(request, "overview.html", person, catalogue, given=given, uses=uses, answers=answers)

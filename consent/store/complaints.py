@@ -35,6 +35,7 @@ class Stored:
     answered_at: datetime | None
     outcome: str | None
     answer: bytes | None
+    read_at: datetime | None
 
 
 _COLUMNS = [complaint.c[name] for name in Stored.__dataclass_fields__]
@@ -94,3 +95,15 @@ def answer(connection: Connection, complaint_id: str, agency: str, *, outcome: s
     values = {"state": ANSWERED, "answered_at": now, "outcome": outcome, "answer": text}
     seen = func.coalesce(complaint.c.seen_at, literal(now, Instant))
     return connection.execute(update(complaint).where(*where).values(**values, seen_at=seen)).rowcount == 1
+
+
+def unread(connection: Connection, citizen: str) -> int:
+    """Answers that he has not read yet."""
+    where = (complaint.c.citizen == citizen, complaint.c.state == ANSWERED, complaint.c.read_at.is_(None))
+    return connection.execute(select(func.count()).select_from(complaint).where(*where)).scalar_one()
+
+
+def read(connection: Connection, complaint_id: str, citizen: str, now: datetime) -> None:
+    """Once."""
+    where = (complaint.c.id == complaint_id, complaint.c.citizen == citizen, complaint.c.state == ANSWERED)
+    connection.execute(update(complaint).where(*where, complaint.c.read_at.is_(None)).values(read_at=now))

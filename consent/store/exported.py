@@ -24,9 +24,9 @@ def requests(connection: Connection, citizen: str) -> list[dict[str, Any]]:
 
 
 def uses(connection: Connection, citizen: str, *, before: int | None, limit: int) -> list[dict[str, Any]]:
-    """With `redeemed_at`: when the permit was taken."""
+    """With `redeemed_at`: when the permit was taken; `outcome`: what its recipient said of it."""
     statement = (
-        select(data_use, permit.c.redeemed_at)
+        select(data_use, permit.c.redeemed_at, permit.c.outcome)
         .select_from(data_use.outerjoin(permit, permit.c.id == data_use.c.permit))
         .where(data_use.c.citizen == citizen)
         .order_by(data_use.c.seq.desc())

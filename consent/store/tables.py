@@ -461,6 +461,7 @@ complaint = Table(
     Column("answered_at", Instant),
     Column("outcome", String(16)),  # done, partly, declined
     Column("answer", LargeBinary),
+    Column("read_at", Instant),  # when the citizen first read the answer
     Index("ix_complaint_agency", "agency", "state", "sent_at"),
 )
 

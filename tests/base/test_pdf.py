@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from base.pdf.document import Document
+from base.pdf.font import clean, load
 from tests.fixtures.pdf import read
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -77,3 +80,18 @@ def test_any_text_is_shown_or_seen_to_be_missing(text: str, read_as: str) -> Non
     document.paragraph(text)
 
     assert read(document.close()).elements == [("H2", "x"), ("P", read_as)]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=200), max_size=8))
+@settings(max_examples=40, deadline=None, database=None, derandomize=True)
+def test_whatever_is_written_is_read_back(texts: list[str]) -> None:
+    document, font = made(), load("regular")
+    document.heading(1, "Begin")
+    for one in texts:
+        document.paragraph(one)
+
+    found = read(document.close())
+
+    shown = [" ".join(clean(one).split()) for one in texts]
+    seen = ["".join(letter if ord(letter) in font.glyphs else "\ufffd" for letter in one) for one in shown]
+    assert found.elements == [("H1", "Begin"), *(("P", one) for one in seen)]

@@ -105,6 +105,10 @@ class TestTheWholeWay:
 
         assert await desk.answer(complaint, "partly", "Uw adres is gewist. Uw <naam> niet.") == 201
 
+        await browser.get(f"{inside.issuer}/my")
+        assert "Een organisatie antwoordde u" in browser.html
+        await browser.get(f"{inside.issuer}/my/complaints")
+        assert "Nog niet gelezen" in browser.html
         await browser.get(f"{inside.issuer}/my/complaints/{complaint}")
         assert "wij hebben een deel gedaan" in browser.html
         assert "Uw &lt;naam&gt; niet." in browser.html
@@ -112,6 +116,9 @@ class TestTheWholeWay:
         assert (await desk.get(f"/{complaint}")).json()["outcome"] == "partly"
         await browser.get(f"{inside.issuer}/my/complaints")
         assert "De organisatie antwoordde" in browser.html
+        assert "Nog niet gelezen" not in browser.html
+        await browser.get(f"{inside.issuer}/my")
+        assert "Een organisatie antwoordde u" not in browser.html
         told = (await browser.http.get("/my/data.json")).json()["complaints"]
         assert [(one["kind"], one["outcome"], one["useLeaf"]) for one in told] == [("erasure", "partly", leaf)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agency.receipt import verify
+from base.people import FRESH
 from consent.export.content import PAGE
 from consent.interface import PersonalDataUse
 from tests.fixtures.pdf import read
@@ -118,12 +119,22 @@ async def test_who_has_done_nothing_yet_gets_a_whole_document_too(inside: Inside
     assert (found["consents"], found["uses"], found["requests"], found["pseudonyms"]) == ([], [], [], [])
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("path", ["/my/data", "/my/data.json", "/my/data.pdf"])
-async def test_without_a_session_one_logs_in_first(inside: Inside, path: str) -> None:
+async def test_without_a_session_one_logs_in_first_and_for_the_files_in_the_last_minutes(
+    inside: Inside, path: str
+) -> None:
+    browser = inside.browser()
+    await browser.get(f"{inside.issuer}/login?to=/my")
+    await browser.log_in()
+    inside.clock.advance(FRESH.total_seconds())
+
+    late = await browser.http.get(path)
     async with inside.http() as http:
         answer = await http.get(path)
 
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/login?to={path}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?to=/my/data")
+    assert late.status_code == (200 if path == "/my/data" else 303)
 
 
 def _named(notice: str) -> str:

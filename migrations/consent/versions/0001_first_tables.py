@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_961f17ef"
+revision = "0001_2b84a3db"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -94,6 +94,7 @@ def upgrade() -> None:
         sa.Column("answered_at", base.database.types.Instant(), nullable=True),
         sa.Column("outcome", sa.String(length=16), nullable=True),
         sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.Column("read_at", base.database.types.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_complaint")),
     )
     with op.batch_alter_table("complaint", schema=None) as batch_op:
