@@ -23,6 +23,7 @@ from base.render import Renderer
 from base.settings import Settings
 from base.web import Frame, frame
 from consent.app import Consent
+from consent.store import auditing
 from idp import notices
 from idp.app import Provider
 from keys.files import private_directory
@@ -54,10 +55,11 @@ class House:
         UnsafeSettings, DatabaseInUse, UnknownTables or KeysError, each with a sentence for the operator.
         """
         settings.check()
-        clock = clock or SystemClock()
+        machine = SystemClock()
+        told = clock or machine
         private_directory(settings.data_dir)
         kek = settings.kek.get_secret_value() if settings.kek is not None else None
-        ring = Ring.open(settings.data_dir / "keys", load_kek(kek, settings.data_dir / "kek"), now=clock.now())
+        ring = Ring.open(settings.data_dir / "keys", load_kek(kek, settings.data_dir / "kek"), now=told.now())
         idp = open_database("idp", settings)
         try:
             consent = open_database("consent", settings)
@@ -68,11 +70,15 @@ class House:
             for database in (idp, consent):
                 if not database.is_migrated():
                     database.migrate()
+            newest = consent.read_now(auditing.newest)
+            if newest is not None:
+                # The machine may have been set back while the house was closed: what expired stays expired.
+                machine.not_before(newest)
         except BaseException:
             idp.close()
             consent.close()
             raise
-        return cls(settings, clock, ring, idp, consent)
+        return cls(settings, told, ring, idp, consent)
 
     def app(self) -> Frame:
         """The ASGI application, framed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import FromClause, Table, and_, case, false, or_, select, true, tuple_
@@ -49,6 +50,14 @@ class Line:
 def lines(connection: Connection) -> list[Iterator[Line]]:
     """All rows of each table, in the order in which they were written."""
     return [_rows(connection, kind, table) for kind, table in _KINDS]
+
+
+def newest(connection: Connection) -> datetime | None:
+    """When the last line of the register was written, by the clock that wrote it."""
+    last = [
+        connection.execute(select(table.c.at).order_by(table.c.seq.desc()).limit(1)).scalar() for _, table in _KINDS
+    ]
+    return max((at for at in last if at is not None), default=None)
 
 
 def acts(connection: Connection) -> Iterator[Line]:
