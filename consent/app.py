@@ -46,7 +46,7 @@ from consent.govstack import routes as govstack
 from consent.letters import Letters
 from consent.lodging import Lodging
 from consent.offline.lists import StatusLists
-from consent.pages import complaining, erasing, lodged, mine, supervisor
+from consent.pages import complaining, erasing, lodged, mine, supervisor, withdrawing
 from consent.pages import records as record_pages
 from consent.registry import Registry
 from keys.ring import Ring
@@ -93,6 +93,7 @@ class Consent:
             *record_pages.routes(self.records, citizens),
             *erasing.routes(registry, Erasing(registry, self.ring, accounts), renderer, citizens),
             *complaining.routes(registry, self.complaints, renderer, citizens),
+            *withdrawing.routes(registry, self.complaints, renderer, citizens),
             *mine.routes(registry, self.complaints, self.ring, issuer, renderer, citizens, accounts),
             *(supervisor.routes(registry, renderer, officers) if officers is not None else ()),
         ]

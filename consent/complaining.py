@@ -20,7 +20,7 @@ from consent.store.complaints import ANSWERED, Stored
 from keys.ring import Ring
 
 if TYPE_CHECKING:
-    from consent.registry import Registry
+    from consent.registry import Record, Registry
 
 KINDS = ("complaint", "erasure")
 OUTCOMES = ("done", "partly", "declined")
@@ -115,6 +115,11 @@ class Complaints:
     async def use(self, leaf: str, citizen: str) -> About | None:
         """A line of this citizen's history."""
         return await self._registry.database.read(lambda c: _about(c, leaf, citizen))
+
+    async def last_use(self, record: Record) -> str | None:
+        """The leaf of the last use that rests on what was answered here: what there may be to delete."""
+        whose = (record.citizen, record.agency, record.purpose, record.category)
+        return await self._registry.database.read(lambda c: uses.last_of(c, *whose))
 
     async def fetch(self, complaint_id: str, agency: str) -> tuple[Complaint, About, str] | None:
         """By its agency, with the citizen as it knows him; from now on it was seen. None for what is not this agency's."""

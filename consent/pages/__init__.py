@@ -6,10 +6,10 @@ from starlette.routing import Route
 
 from base.people import CitizenSessions
 from base.render import Renderer
-from consent.pages import checking, consents, everything, history, overview, receipts, withdrawing
+from consent.pages import checking, consents, everything, history, overview, receipts
 from consent.registry import Registry
 
-_PAGES = (overview, consents, withdrawing, history, receipts, checking, everything)
+_PAGES = (overview, consents, history, receipts, checking, everything)
 
 
 def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions) -> list[Route]:

@@ -10,6 +10,7 @@ from base.forms import parse_query
 from base.people import CitizenSessions
 from base.render import Renderer
 from consent.pages import listing
+from consent.pages.complaining import MANY
 from consent.pages.page import Page, login
 from consent.registry import Registry
 
@@ -51,7 +52,7 @@ class Consents(Page):
         person = await self.citizens.current(request)
         if person is None:
             return login(request)
-        record = await self.mine(request, person)
+        record, query = await self.mine(request, person), parse_query(request)
         events = await self.registry.events(record.id)
         catalogue = await self.registry.catalogue()
         return self.page(
@@ -62,6 +63,8 @@ class Consents(Page):
             record=record,
             state=self.state(record),
             events=events,
-            withdrawn="withdrawn" in parse_query(request),
+            withdrawn="withdrawn" in query,
+            deletion=query.get("deletion", ""),
+            MANY=MANY,
             under_way=await self.registry.under_way(record.id, person.citizen),
         )

@@ -12,12 +12,13 @@ from base.forms import read_form
 from base.people import CitizenSessions
 from base.problems import Problem
 from base.render import Renderer
+from consent.complaining import Complaints, TooManyOpen
 from consent.pages.page import Page, login
-from consent.registry import Registry
+from consent.registry import Record, Registry
 
 
-def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions) -> list[Route]:
-    pages = Withdrawing(registry, renderer, citizens)
+def routes(registry: Registry, complaints: Complaints, renderer: Renderer, citizens: CitizenSessions) -> list[Route]:
+    pages = Withdrawing(registry, complaints, renderer, citizens)
     return [
         Route("/my/consents/{consent}/withdraw", pages.confirm, methods=["GET"]),
         Route("/my/consents/{consent}/withdraw", pages.withdraw, methods=["POST"]),
@@ -27,6 +28,12 @@ def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions) ->
 
 
 class Withdrawing(Page):
+    def __init__(
+        self, registry: Registry, complaints: Complaints, renderer: Renderer, citizens: CitizenSessions
+    ) -> None:
+        super().__init__(registry, renderer, citizens)
+        self.complaints = complaints
+
     async def confirm(self, request: Request) -> Response:
         """What withdrawing means, before it is done."""
         person = await self.citizens.current(request)
@@ -35,7 +42,8 @@ class Withdrawing(Page):
         record = await self.mine(request, person)
         if self.state(record) != "given":
             return RedirectResponse(f"/my/consents/{record.id}", 303)
-        return self.page(request, "withdraw.html", person, await self.registry.catalogue(), record=record)
+        used = await self.complaints.last_use(record) is not None
+        return self.page(request, "withdraw.html", person, await self.registry.catalogue(), record=record, used=used)
 
     async def withdraw(self, request: Request) -> Response:
         person = await self.citizens.current(request)
@@ -46,7 +54,19 @@ class Withdrawing(Page):
         record = await self.mine(request, person)
         # Done before, or expired: the answer is the same, it has ended.
         await self.registry.withdraw(record.id, person.citizen)
-        return RedirectResponse(f"/my/consents/{record.id}?withdrawn=1", 303)
+        deletion = await self._ask_to_delete(record) if form.get("delete") else ""
+        return RedirectResponse(f"/my/consents/{record.id}?{urlencode({'withdrawn': 1, 'deletion': deletion})}", 303)
+
+    async def _ask_to_delete(self, record: Record) -> str:
+        """sent, many (too much waits there for an answer), or nothing when nothing was ever used."""
+        leaf = await self.complaints.last_use(record)
+        if leaf is None:
+            return ""
+        try:
+            await self.complaints.send(record.citizen, leaf, "erasure", "")
+        except TooManyOpen:
+            return "many"
+        return "sent"
 
     async def confirm_agency(self, request: Request) -> Response:
         """All that one organisation gets with the citizen's permission, before it is stopped."""

@@ -204,6 +204,18 @@ def last_uses(connection: Connection, citizen: str) -> dict[tuple[str, str, str]
     return {(row.recipient, row.purpose, category): row.at for row in rows for category in row.categories}
 
 
+def last_of(connection: Connection, citizen: str, recipient: str, purpose: str, category: str) -> str | None:
+    """The leaf of the last use that was allowed of this kind of data. Looked for among the last hundred for the purpose."""
+    of = (use.c.citizen == citizen, use.c.recipient == recipient, use.c.purpose == purpose, use.c.decision == "allowed")
+    rows = connection.execute(
+        select(use.c.leaf, use.c.categories)
+        .where(*of, use.c.use_kind != "exchange")
+        .order_by(use.c.seq.desc())
+        .limit(100)
+    )
+    return next((row.leaf for row in rows if category in row.categories), None)
+
+
 def recipients(connection: Connection, citizen: str) -> list[str]:
     return list(connection.execute(select(use.c.recipient).where(use.c.citizen == citizen).distinct()).scalars())
 

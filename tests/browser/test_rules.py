@@ -19,7 +19,7 @@ import httpx2
 import pytest
 
 from tests.fixtures.server import copied
-from tests.fixtures.visitors import Visitor, citizen
+from tests.fixtures.visitors import Visitor, citizen, claims
 from tests.flows.test_independent_client import address, answer_of, redeem
 
 if TYPE_CHECKING:
@@ -34,6 +34,17 @@ pytestmark = [
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 BOX = "b" * 40
 CONFIRM, STOP_ASKING = "main button:not([name=stop])", "main button[name=stop]"
+PARKING = {
+    "id": "parking",
+    "agency": "municipality",
+    "title": {"nl": "Parkeren", "en": "Parking"},
+    "explanation": {"nl": "De gemeente kijkt of u hier woont.", "en": "The municipality sees whether you live here."},
+    "refusal": {"nl": "Dit kunt u niet weigeren.", "en": "You cannot refuse this."},
+    "legalBasis": "public_task",
+    "statute": "Parkeerverordening",
+    "data": ["address"],
+    "maxDurationDays": 30,
+}
 BOXES = """names => names.map(name => {
     const box = document.querySelector(name).closest("label"), style = getComputedStyle(box);
     const { width, height } = box.getBoundingClientRect();
@@ -77,6 +88,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     made.environment |= {"REGIE_MESSAGE_BOX_URL": back.replace("callback", "letters"), "REGIE_MESSAGE_BOX_SECRET": BOX}
     made.start()
     try:
+        made.tell("purpose add", file=PARKING)
+        made.tell("purpose publish", id="parking")
         made.register("housing", "baseline", agency="municipality", scope="openid", redirect_uris=[back])
         yield made
     finally:
@@ -147,6 +160,24 @@ def asking(server: Server, back: str) -> Callable[..., str]:
         return address(server, client, scope="openid", redirect_uri=back, authorization_details=details)
 
     return where
+
+
+@pytest.fixture(scope="module")
+def permitted(server: Server, back: str) -> Callable[..., None]:
+    """The municipality is permitted one kind of data of the citizen who has just come back to it."""
+
+    def permit(page: Any, purpose: str, category: str) -> None:
+        code = dict(parse_qsl(urlsplit(page.url).query))["code"]
+        sub = claims(redeem(server, server.clients["housing"], code, redirect_uri=back).json()["id_token"])["sub"]
+        service = server.clients["service"]
+        form = {"grant_type": "client_credentials", "scope": "consent:permit"}
+        token = httpx2.post(f"{server.issuer}/oauth2/token", data=form, auth=(service.client_id, service.secret))
+        asked = {"sub": sub, "purpose": purpose, "data": [category], "source": "population-register"}
+        headers = {"authorization": f"Bearer {token.json()['access_token']}"}
+        done = httpx2.post(f"{server.issuer}/consent/v1/permits", json=asked, headers=headers)
+        assert done.status_code == 201, done.text
+
+    return permit
 
 
 def told(page: Any) -> set[str]:
@@ -463,23 +494,103 @@ def test_rule_18_and_27_what_ended_stays_with_its_reason_and_how_to_undo_it(
     }
 
 
-def test_rule_19_and_20_before_the_last_step_it_says_what_follows_and_asks_for_nothing(
-    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+def test_rule_19_and_20_before_the_last_step_it_says_what_follows_offers_deletion_and_asks_for_nothing(
+    asking: Callable[..., str],
+    visitor: Callable[[str], Visitor],
+    open_page: Callable[..., Any],
+    permitted: Callable[..., None],
 ) -> None:
     """Consequences, what was shared already, whom to ask to delete it; no reason, no payment, no call."""
     page = open_page(visitor("rule19"))
     page.goto(asking())
     answer(page, address="allow", income="allow")
-    page.goto("/my/consents")
-    page.click("main tbody a[href$=withdraw] >> nth=0")
+    permitted(page, "housing-benefit", "address")
+    page.goto("/my/consents?search=income")
+    page.click("main tbody >> text=Stop")
+    assert "used nothing of this so far" in page.inner_text("main")
+    assert page.locator("main :is(input:not([type=hidden]), textarea, select)").count() == 0
+    page.goto("/my/consents?search=address")
+    page.click("main tbody >> text=Stop")
     said = page.inner_text("main")
 
     assert "You can also apply on paper." in said
     assert "What the organisation already received" in said
-    assert "You can ask it to delete that:" in said
     assert "You need no reason and it costs nothing." in said
-    assert page.locator("main :is(input:not([type=hidden]), textarea, select)").count() == 0
+    assert not page.is_checked("input[name=delete]")
     assert sum("Active" in one for one in consents(page)) == 2
+    page.go_back()
+    page.check("input[name=delete]")
+    page.click(CONFIRM)
+    assert "You also asked to delete what it already has." in page.inner_text(".utrecht-alert--ok")
+    page.click(".utrecht-alert--ok >> text=My complaints and requests")
+    assert page.locator("tbody tr").count() == 1
+    assert "Request to delete" in page.inner_text("tbody tr")
+
+
+def test_rule_21_nobody_acts_for_another(
+    asking: Callable[..., str], visitor: Callable[[str], Visitor], reader: Visitor, open_page: Callable[..., Any]
+) -> None:
+    """What is asked of one, or was answered by him, is nothing to whoever else is logged in; his name is on the page."""
+    page, other = open_page(visitor("rule21")), open_page(reader)
+    page.goto(asking())
+    assert "rule21 Voorbeeld" in page.inner_text("header")
+    assert other.goto(page.url).status == 400
+    answer(page, address="allow", income="deny")
+    page.goto("/my/consents")
+    where = page.locator("main tbody a").first.get_attribute("href")
+
+    assert page.goto(where).status == 200
+    for one in (where, f"{where}/withdraw", where.replace("consents", "receipts")):
+        assert other.goto(one).status == 404
+    assert consents(other) == []
+
+
+def test_rule_22_what_tells_somebody_else_says_so_before(
+    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+) -> None:
+    page = open_page(visitor("rule22"))
+    page.goto(asking())
+    assert "Municipality of Lindermeer is told what you answer." in page.inner_text("main form")
+    answer(page, address="allow", income="deny")
+    page.goto("/my/consents")
+    page.click("main tbody >> text=Stop")
+
+    assert "The organisation is told" in page.inner_text("main")
+    page.goto("/my/agencies/municipality/withdraw")
+    assert "The organisation is told" in page.inner_text("main")
+    page.goto("/my/withdraw-everything")
+    assert "The organisations are told" in page.inner_text("main")
+
+
+def test_rule_08_and_23_uses_are_listed_newest_first_and_what_needs_no_permission_has_no_switch(
+    server: Server,
+    asking: Callable[..., str],
+    visitor: Callable[[str], Visitor],
+    open_page: Callable[..., Any],
+    permitted: Callable[..., None],
+) -> None:
+    page = open_page(visitor("rule08"))
+    page.goto(asking())
+    answer(page, address="allow", income="deny")
+    permitted(page, "housing-benefit", "address")
+    page.goto(asking(purpose="parking"))
+    assert told(page) == {"code"}
+    permitted(page, "parking", "address")
+
+    page.goto("/my/history")
+
+    table = page.locator("main table").last
+    rows = [one.split("\t") for one in table.locator("tbody tr").all_inner_texts()]
+    assert [[cell.split("\n")[0] for cell in row[1:5]] for row in rows] == [
+        ["Municipality of Lindermeer", "Parking", "Your address", "Public task"],
+        ["Municipality of Lindermeer", "Housing benefit", "Your address", "Your permission"],
+    ]
+    newest = table.locator("tbody tr").first
+    assert newest.locator("input, button").count() == 0
+    assert "you can object" in newest.inner_text()
+    newest.locator("a[href$=complaint]").click()
+    assert page.locator("main form textarea").count() == 1
+    assert not any("Parking" in one for one in consents(page))
 
 
 def test_rule_23_an_empty_history_says_since_when_it_was_kept(reader: Visitor, open_page: Callable[..., Any]) -> None:
