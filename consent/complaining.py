@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from base.database import Connection
 from base.i18n import ZONE
 from base.ids import identifier
+from consent.events import tell
 from consent.store import complaints as store
 from consent.store import subjects, uses
 from consent.store.complaints import ANSWERED, Stored
@@ -90,6 +91,9 @@ class Complaints:
                 raise TooManyOpen
             whose = {"id": made, "citizen": citizen, "agency": agency, "leaf": leaf, "kind": kind}
             store.add(connection, {**whose, "text": self._seal(text, _TEXT, made), "sent_at": now})
+            tell.complained(
+                connection, self._ring.pseudonyms, citizen=citizen, agency=agency, complaint=made, kind=kind, at=now
+            )
             return made
 
         return await self._registry.database.write(unit)

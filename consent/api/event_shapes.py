@@ -10,7 +10,9 @@ from consent.api.shapes import END
 from consent.events import sets
 from consent.events.polling import MOST
 
-Kind = Literal["consent-given", "consent-changed", "consent-withdrawn", "consent-used", "consent-expired"]
+Kind = Literal[
+    "consent-given", "consent-changed", "consent-withdrawn", "consent-used", "consent-expired", "complaint-sent"
+]
 Jti = Annotated[str, msgspec.Meta(pattern=f"^[A-Za-z0-9_-]{{22}}{END}", max_length=22)]
 Most = Annotated[float, msgspec.Meta(ge=0, le=1_000_000, multiple_of=1)]
 """A whole number: see consent.api.shapes.Version."""

@@ -15,7 +15,8 @@ from keys.ring import Ring
 TYP = "secevent+jwt"
 GIVEN, CHANGED, WITHDRAWN = "consent-given", "consent-changed", "consent-withdrawn"
 USED, EXPIRED = "consent-used", "consent-expired"
-KINDS = (GIVEN, CHANGED, WITHDRAWN, USED, EXPIRED)
+COMPLAINT = "complaint-sent"
+KINDS = (GIVEN, CHANGED, WITHDRAWN, USED, EXPIRED, COMPLAINT)
 VERIFICATION = "verification"
 _SSF_VERIFICATION = "https://schemas.openid.net/secevent/ssf/event-type/verification"
 """OpenID Shared Signals Framework 1.0 section 8.1.4.1."""

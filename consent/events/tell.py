@@ -51,6 +51,27 @@ def ended(connection: Connection, pseudonyms: Pseudonyms, kind: str, facts: Mapp
     _tell(connection, pseudonyms, kind, facts, {"consent": consent})
 
 
+def complained(
+    connection: Connection,
+    pseudonyms: Pseudonyms,
+    *,
+    citizen: str,
+    agency: str,
+    complaint: str,
+    kind: str,
+    at: datetime,
+) -> None:
+    """A citizen wrote to an agency: it alone is told, by an id; what he wrote it fetches."""
+    content, sub = {"complaint": complaint, "kind": kind}, pseudonyms.pairwise(citizen, agency)
+    rows = [
+        {"stream": stream, "jti": identifier(), "kind": sets.COMPLAINT, "sub": sub, "content": content, "at": at}
+        for stream, owner, wanted in event_streams.receivers(connection, agency, "")
+        if owner == agency and sets.COMPLAINT in wanted
+    ]
+    if rows:
+        events.put(connection, rows)
+
+
 def expire(connection: Connection, pseudonyms: Pseudonyms, now: datetime) -> int:
     """Tell of consents whose time is up, each once, whoever else looks at the same moment. How many there were.
 

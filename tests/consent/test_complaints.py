@@ -11,6 +11,7 @@ from sqlalchemy import select
 from consent.complaining import MOST_OPEN, MOST_TEXT, due, readable
 from consent.interface import PersonalDataUse
 from consent.store import tables
+from tests.fixtures.visitors import claims
 
 if TYPE_CHECKING:
     import httpx2
@@ -121,6 +122,31 @@ class TestTheWholeWay:
         assert "Een organisatie antwoordde u" not in browser.html
         told = (await browser.http.get("/my/data.json")).json()["complaints"]
         assert [(one["kind"], one["outcome"], one["useLeaf"]) for one in told] == [("erasure", "partly", leaf)]
+
+    async def test_its_agencys_streams_tell_of_it_with_an_id_and_no_word_of_it(self, inside: Inside) -> None:
+        (leaf,) = await used(inside)
+        desk = await desk_of(inside, "municipality", "consent:complaint consent:events")
+        other = await desk_of(inside, "population-register", "consent:events")
+        streams = "/consent/v1/event-streams"
+        async with inside.http() as http:
+            mine, theirs = [
+                (await http.post(streams, json={}, headers=one.headers)).json()["id"] for one in (desk, other)
+            ]
+            _, complaint = await sent(inside, leaf)
+
+            polled = [
+                (
+                    await http.post(f"{streams}/{stream}/poll", json={"returnImmediately": True}, headers=one.headers)
+                ).json()
+                for one, stream in ((desk, mine), (other, theirs))
+            ]
+
+        (told,) = [claims(one) for one in polled[0]["sets"].values()]
+        assert told["events"] == {
+            f"{inside.issuer}/events/complaint-sent": {"complaint": complaint, "kind": "complaint"}
+        }
+        assert told["sub_id"]["sub"] == inside.sub("anna", "municipality")
+        assert polled[1]["sets"] == {}
 
     async def test_answered_once_and_an_answer_under_a_key_is_one(self, inside: Inside) -> None:
         (leaf,) = await used(inside)

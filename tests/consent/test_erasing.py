@@ -51,6 +51,11 @@ async def test_what_goes_is_what_the_command_takes_and_every_proof_still_verifie
     assert browser.url.endswith(CONFIRM)
     saved = (await browser.http.get(f"/my/receipts/{leaf}")).content
     before = state(inside, "anna")
+    inside.clock.advance(91 * 86_400)
+    assert await inside.house.consent.letters(inside.house.renderer).remind() == 2
+    await browser.get(f"{inside.issuer}/login?to={CONFIRM}")
+    await browser.log_in()
+    assert state(inside, "anna")["consent.reminder"] == 1
     assert before["idp.session"] == before["consent.data_use"] == 1
 
     await browser.submit(CONFIRM, sure="yes")
