@@ -82,10 +82,12 @@ class Client:
             self._verifier = Verifier(self.issuer, fetch)
         return self._verifier
 
-    async def verify(self, token: str, *, typ: str, audience: str | None, leeway_s: int = 10) -> dict[str, Any]:
+    async def verify(
+        self, token: str, *, typ: str, audience: str | None, leeway_s: int = 10, ends: bool = True
+    ) -> dict[str, Any]:
         """See `Verifier.verify`; the keys are fetched off the event loop."""
         verifier = await self.verifier()
-        return await asyncio.to_thread(verifier.verify, token, typ=typ, audience=audience, leeway_s=leeway_s)
+        return await asyncio.to_thread(verifier.verify, token, typ=typ, audience=audience, leeway_s=leeway_s, ends=ends)
 
     async def post(self, endpoint: str, form: dict[str, str]) -> dict[str, Any]:
         """A form to one of the provider's endpoints, as this client. `endpoint`: its name in the metadata."""

@@ -1,4 +1,7 @@
-"""The municipality: housing benefit. Needs an address and an income, each with a permit, each only if the citizen agrees."""
+"""The municipality: housing benefit. Needs an address and an income, each with a permit, each only if the citizen agrees.
+
+What it was given it holds for the application, and deletes as soon as it hears that the consent has ended.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from starlette.routing import Route
 
 from agency import login, permits
 from agency.client import Client
+from agency.demo.held import Held
 from agency.demo.site import Say, Session, Site, euros, rows
 from agency.errors import AgencyError, Denied
 from agency.login import Citizen
@@ -31,6 +35,7 @@ WORDS = {
 def app(client: Client, *, own: str, sources: dict[str, str]) -> Starlette:
     """`own`: this site's address. `sources`: where each source releases."""
     site = Site(client, name=NAME, own=own, colours=("#005a9c", "#7fbdf0"), prefix="municipality")
+    held = Held(client, "municipality", PURPOSE)
     uses = [{"type": "personal_data_use", "purpose": PURPOSE, "data": [name for name, _, _ in NEEDED]}]
 
     async def begin(session: Session, request: Request) -> str:
@@ -48,7 +53,9 @@ def app(client: Client, *, own: str, sources: dict[str, str]) -> Starlette:
             )
             title = say("Huurtoeslag", "Housing benefit")
             return site.page(request, title, f"<p class=lead>{why}</p><p>{site.button(say)}</p>")
-        outcomes = [(label, await use(client, citizen.sub, data, where, sources)) for data, where, label in NEEDED]
+        outcomes = [
+            (label, await use(client, citizen.sub, data, where, sources, held)) for data, where, label in NEEDED
+        ]
         complete = all(outcome["decision"] == "allowed" for _, outcome in outcomes)
         told = [(say(*label), _said(outcome, say, site.language(request))) for label, outcome in outcomes]
         body = (
@@ -67,13 +74,20 @@ def app(client: Client, *, own: str, sources: dict[str, str]) -> Starlette:
         source = next((where for name, where, _ in NEEDED if name == wanted), None)
         if citizen is None or wanted is None or source is None:
             return JSONResponse({"error": "log in first, and name address or income"}, 400)
-        return JSONResponse(await use(client, citizen.sub, wanted, source, sources))
+        return JSONResponse(await use(client, citizen.sub, wanted, source, sources, held))
 
-    return site.app([Route("/", home), Route("/use", attempt), *site.login_routes(begin)])
+    async def holding(request: Request) -> Response:
+        """Which kinds of data are held of whoever is logged in here, as JSON."""
+        citizen: Citizen | None = site.session(request).get("citizen")
+        return JSONResponse({"held": held.of(citizen.sub) if citizen is not None else []})
+
+    routes = [Route("/", home), Route("/use", attempt), Route("/held", holding), *site.login_routes(begin)]
+    return site.app(routes, lifespan=held.listening)
 
 
-async def use(client: Client, sub: str, data: str, source: str, sources: dict[str, str]) -> dict[str, Any]:
+async def use(client: Client, sub: str, data: str, source: str, sources: dict[str, str], held: Held) -> dict[str, Any]:
     """Permit, then data: what a real agency's code does for each use."""
+    ends = held.ends(sub)
     try:
         permit = await permits.ask(client, sub=sub, purpose=PURPOSE, data=[data], source=source)
         released = await permits.fetch(client, permit, sources[source])
@@ -83,6 +97,7 @@ async def use(client: Client, sub: str, data: str, source: str, sources: dict[st
         return {"decision": "denied", "reason": error.reason}
     except AgencyError:
         return {"decision": "denied", "reason": "unreachable"}
+    await held.keep(sub, data, released[data], ends=ends)
     return {"decision": "allowed", "permitId": permit.id, "permit": permit.jwt, "data": released[data]}
 
 

@@ -58,8 +58,8 @@ class Site:
         self._cookie = f"{prefix}-session"
         self._sessions: dict[str, Session] = {}
 
-    def app(self, routes: list[BaseRoute]) -> Starlette:
-        return Starlette(routes=routes, exception_handlers={404: self._nowhere})
+    def app(self, routes: list[BaseRoute], *, lifespan: Any = None) -> Starlette:
+        return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: self._nowhere})
 
     def language(self, request: Request) -> str:
         """What the reader chose here, else what the browser asks for first, else Dutch."""

@@ -15,7 +15,7 @@ from keys.ring import Ring
 
 MOST = 100
 """Tokens in one answer."""
-WAIT_S, LOOK_S = 10.0, 0.5
+WAIT_S, LOOK_S = 8.0, 0.5
 """How long a poll waits when nothing does, and how often it looks meanwhile."""
 WAITERS = 64
 """Polls that wait in one process; the next one is answered at once."""

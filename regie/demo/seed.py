@@ -123,7 +123,9 @@ def _client(run: Callable[..., Any], name: str, ports: Ports) -> dict[str, str]:
         **names,
         "redirect_uris": [callback],
         "grant_types": ["authorization_code", "client_credentials"],
-        "scope": "openid consent:check consent:permit" if name == "municipality" else "openid consent:redeem",
+        "scope": "openid consent:check consent:permit consent:events"
+        if name == "municipality"
+        else "openid consent:redeem",
         "jwks": {"keys": [key.public()]},
     }
     done = run("client add", file=json.dumps(metadata), profile="fapi2")

@@ -5,6 +5,7 @@ Each step prints one line with what it saw. The first that sees something else e
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -17,6 +18,8 @@ from idp.authenticators.totp import code_at
 from regie.demo.seed import LOGINS, Ports
 
 MAX_HOPS = 12
+HEARD_S = 15
+"""An event is fetched within a second; a machine may be slow."""
 
 
 class Surprise(Exception):
@@ -130,6 +133,8 @@ class Tour:
     def income(self) -> str:
         outcome = self.browser.json(f"{self.municipality}/use?data=income")
         _expect(outcome["decision"] == "allowed", f"a permit for income: {outcome}")
+        held = self.browser.json(f"{self.municipality}/held")["held"]
+        _expect(held == ["address", "income"], f"both held by the municipality, not {held}")
         self.permit = outcome["permit"]
         return f"the tax authority released against the permit: € {outcome['data']['yearly']:,} a year"
 
@@ -164,6 +169,16 @@ class Tour:
         _expect(outcome == {"decision": "denied", "reason": "withdrawn"}, f"a refusal: {outcome}")
         return "the next permit for income: denied, withdrawn"
 
+    def deleted(self) -> str:
+        """It was told, and deletes what rested on that consent; what rests on another one stays."""
+        held = self.browser.json(f"{self.municipality}/held")["held"]
+        deadline = time.monotonic() + HEARD_S
+        while "income" in held and time.monotonic() < deadline:
+            time.sleep(0.1)
+            held = self.browser.json(f"{self.municipality}/held")["held"]
+        _expect(held == ["address"], f"the address alone, not {held}")
+        return "the municipality heard of it, and deleted the income that it held; the address stays"
+
     def _consents(self) -> str:
         return self.browser._http.get(f"{self.provider}/my/consents").text  # noqa: SLF001 - one class in two parts
 
@@ -183,6 +198,7 @@ def walk(ports: Ports, *, as_json: bool = False) -> list[dict[str, Any]]:
         ("who used my data", tour.history),
         ("withdraw", tour.withdraw),
         ("permit after withdrawal", tour.no_more),
+        ("what the agency held", tour.deleted),
     ]
     seen = []
     for number, (name, step) in enumerate(steps, 1):

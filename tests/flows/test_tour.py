@@ -15,4 +15,4 @@ def test_the_tour_walks_itself() -> None:
     )
 
     told = json.loads(done.stdout)
-    assert (done.returncode, told["ok"], len(told["steps"])) == (0, True, 11), done.stdout
+    assert (done.returncode, told["ok"], len(told["steps"])) == (0, True, 12), done.stdout
