@@ -26,7 +26,7 @@ from urllib.parse import SplitResult, urlencode
 import httpx2
 import msgspec
 
-from base import outbound
+from base import outbound, trace
 from base.forms import media_type, parse_json
 from base.log import log
 from base.problems import Problem
@@ -156,7 +156,13 @@ class Fetch:
         failure: Exception = OSError("no address")
         for address in addresses[:TRIED]:
             target = httpx2.URL(parts.geturl()).copy_with(host=address)
-            sent = {"host": parts.netloc, "user-agent": "Regie", "accept-encoding": "identity", **headers}
+            sent = {
+                "host": parts.netloc,
+                "user-agent": "Regie",
+                "accept-encoding": "identity",
+                **trace.sent(),
+                **headers,
+            }
             request = httpx2.Request(method, target, headers=sent, content=content, extensions={"sni_hostname": host})
             async with httpx2.AsyncClient(verify=self._context(), trust_env=False, timeout=TOTAL_S) as client:
                 try:

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,6 +94,7 @@ keys = _group("keys", "Keys for signing and for encryption.")
 consent = _group("consent", "Single consents, for the help desk.")
 permit = _group("permit", "What was allowed, use by use.")
 event_stream = _group("event-stream", "What agencies hear of consents, and how their receivers do.")
+processing_log = _group("processing-log", "What was done with whose data, as the Dutch standard LDV records it.")
 ledger = _group("ledger", "The ledger: what proves that nothing was changed.")
 receipt = _group("receipt", "Receipts.")
 officer = _group("officer", "Officers, who are no citizens: who may see the supervisor's pages.")
@@ -277,6 +279,23 @@ def permit_unreported(
 ) -> None:
     """Permits that were taken and never reported, past REGIE_REPORT_DAYS: the oldest 500."""
     run("permit unreported", {"agency": agency}, as_json=as_json)
+
+
+@processing_log.command("export")
+def processing_log_export(
+    citizen: Annotated[str, typer.Option(help="Of one citizen, by ID.")] = "",
+    place: Annotated[str, typer.Option("--from", metavar="PLACE", help="Go on where an export ended.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Every record as a line of JSON; at the end, on standard error, where it ended."""
+    more = True
+    while more:
+        params = {"citizen": citizen, "place": place}
+        page = guard(partial(perform, "processing-log page", params, as_json=True, long=False), as_json=as_json)
+        for one in page["records"]:
+            print(json.dumps(one, ensure_ascii=False))
+        place, more = page["place"], page["more"]
+    print(f"--from {place}", file=sys.stderr)
 
 
 @session.command("end")

@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -118,8 +119,10 @@ class Database:
                     Writer(self._write, self._waiting, f"{self.name}-writer") for _ in range(self._writer_count)
                 ]
         future: Future[T] = Future()
+        # The unit runs in its caller's context: what it writes is part of the caller's trace (base.trace).
+        run = _in_context(unit)
         try:
-            self._waiting.put_nowait((unit, future))
+            self._waiting.put_nowait((run, future))
         except queue.Full:
             raise Busy from None
         return future
@@ -129,6 +132,11 @@ class Database:
         if self._inline is None:
             self._inline = self._read.connect()
         return self._inline
+
+
+def _in_context(unit: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    context = copy_context()
+    return lambda connection: context.run(unit, connection)
 
 
 def open_database(name: str, settings: Settings) -> Database:

@@ -7,7 +7,8 @@ In this order, for every HTTP request:
  3. address (8 KB) and its spelling: an encoded or doubled slash or a dot segment is nobody's (Keycloak CVE-2026-9800)
  4. X-Forwarded-*, Client-Cert and their like are taken away; only a listed proxy is believed (base.web.proxy)
  5. the body is counted while it is read, whatever Content-Length says; above the limit the answer is 413
- 6. the response gets its request id and security headers; whatever breaks becomes a bare 500 in the right form
+ 6. who sent a trace's number takes part in that trace (base.trace)
+ 7. the response gets its request id and security headers; whatever breaks becomes a bare 500 in the right form
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from base import trace
 from base.clock import Clock, SystemClock
 from base.forms import MAX_BODY, takes_json
 from base.problems import API_VERSION, Problem
@@ -175,6 +177,7 @@ class Frame:
         return None
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        trace.enter(scope["headers"])
         exchange = _Exchange(self, scope, receive, send)
         endpoint = self.endpoints.get((scope["method"], scope["path"]))
         problem: Problem | None = None

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from base import trace
 from base.database import Connection
 from consent.ledger import leaf
 from consent.ledger.merkle import leaf_hash
@@ -47,6 +48,13 @@ def add(
     """
     nonce = os.urandom(leaf.NONCE_BYTES)
     found = seed if seed is not None else seeds.of(connection, citizen)
-    entry = leaf.commitment(pseudonyms.salt(found, nonce), leaf.content(kind, row, sub))
+    traced = _trace() if kind in leaf.SECTOR else {}
+    entry = leaf.commitment(pseudonyms.salt(found, nonce), leaf.content(kind, {**row, **traced}, sub))
     added = Leaf(b64encode(leaf_hash(entry)), leaves.add(connection, entry, row["at"], tells))
-    return added, {"nonce": nonce, "leaf": added.hash, "leaf_seq": added.seq}
+    return added, {"nonce": nonce, "leaf": added.hash, "leaf_seq": added.seq, **traced}
+
+
+def _trace() -> dict[str, bytes | None]:
+    """For the processing log (consent.processing): one record an act and person, in whoever's trace it is part of."""
+    within = trace.current()
+    return {"trace_id": within.id, "span_id": trace.span(), "parent_span_id": within.parent}

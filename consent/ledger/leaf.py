@@ -19,17 +19,20 @@ from keys.digest import b64encode
 
 NONCE_BYTES = 16
 
+TRACE = ("trace_id", "span_id", "parent_span_id")
+"""Bytes, as base64 in the content: which processing this was part of (base.trace)."""
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "consent": (
         "consent", "type", "agency", "purpose", "purpose_version", "category", "at", "expires_at", "once", "notice_hash",
-        "language", "channel",
+        "language", "channel", *TRACE,
     ),
     "use": (
         "recipient", "source", "purpose", "purpose_version", "categories", "use_kind", "legal_basis", "decision",
         "reason", "at", "permit",
+        *TRACE,
     ),
-    "redemption": ("permit", "source", "at"),
-    "report": ("permit", "recipient", "outcome", "at"),
+    "redemption": ("permit", "source", "at", *TRACE),
+    "report": ("permit", "recipient", "outcome", "at", *TRACE),
     "act": ("event", "object", "at", "content"),
 }  # fmt: skip
 """By kind of event, the members of its row that its leaf commits to."""

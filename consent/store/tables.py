@@ -46,6 +46,15 @@ def _nonce() -> Column[bytes]:
     return Column("nonce", LargeBinary, nullable=False)
 
 
+def _trace() -> tuple[Column[bytes], Column[bytes], Column[bytes]]:
+    """16, 8 and 8 bytes (base.trace); the last empty where the trace began with us."""
+    return (
+        Column("trace_id", LargeBinary, nullable=False),
+        Column("span_id", LargeBinary, nullable=False),
+        Column("parent_span_id", LargeBinary),
+    )
+
+
 agency = Table(
     "agency",
     metadata,
@@ -135,6 +144,7 @@ consent_event = Table(
     Column("channel", String(16), nullable=False),
     _nonce(),
     *_leaf(),
+    *_trace(),
 )
 consent = Table(
     "consent",
@@ -205,6 +215,7 @@ data_use = Table(
     Column("permit", String(22)),
     _nonce(),
     *_leaf(),
+    *_trace(),
     Index("ix_data_use_citizen", "citizen", "seq"),
 )
 permit = Table(
@@ -253,6 +264,7 @@ redemption = Table(
     Column("at", Instant, nullable=False),
     _nonce(),
     *_leaf(),
+    *_trace(),
 )
 
 act = Table(
@@ -398,6 +410,7 @@ use_report = Table(
     Column("at", Instant, nullable=False),
     _nonce(),
     *_leaf(),
+    *_trace(),
 )
 # When a citizen was last reminded of what he allows.
 reminder = Table(

@@ -7,6 +7,7 @@ from typing import Any
 from base import audit
 from base.database import Connection
 from consent import records
+from consent.ledger.leaf import TRACE
 from consent.registry import events_of
 from regie.commands.base import Progress, Refused
 from regie.house import House
@@ -16,7 +17,7 @@ def show(house: House, params: dict[str, Any], _progress: Progress) -> dict[str,
     found = house.databases["consent"].read_now(lambda c: events_of(c, params["id"]))
     if not found:
         raise Refused(f"there is no consent {params['id']}")
-    hidden = ("citizen", "leaf", "leaf_seq", "nonce")
+    hidden = ("citizen", "leaf", "leaf_seq", "nonce", *TRACE)
     return {"id": params["id"], "events": [{k: _text(v) for k, v in one.items() if k not in hidden} for one in found]}
 
 

@@ -39,8 +39,8 @@ EVENTS = ("consent_event", "data_use", "redemption", "use_report", "act")
 AUDITED = (*EVENTS, "consent", "permit", "agency", "data_category", "purpose", "notice", "subject", "ledger_tile")
 # What nothing is decided by: when a batch was made and which numbers it spans only helps to find a leaf; a permit's
 # end is in the permit itself, signed, and what it rests on is only told; when the catalogue changed is in its acts; a
-# line's place in the queue only helps to find its leaf.
-FREE = {("permit", "expires_at"), ("permit", "consents"), ("consent", "ended_at")} | {
+# line's place in the queue only helps to find its leaf; that an end was told to agencies is the word of their deliveries.
+FREE = {("permit", "expires_at"), ("permit", "consents"), ("consent", "ended_at"), ("consent", "expiry_told")} | {
     (table, "changed_at") for table in ("agency", "purpose")
 }
 

@@ -299,6 +299,13 @@ def test_the_supervisors_report_is_of_a_month_and_of_no_other_period(line: Line)
     assert "a month is such as" in line.json("supervisor", "report", "--month", "2026-10-09", expect=1)["error"]
 
 
+def test_the_processing_log_is_lines_of_json_and_says_where_it_ended(line: Line) -> None:
+    done = line("processing-log", "export")
+
+    assert (done.stdout, done.stderr) == ("", "--from 0.0.0.0\n")
+    assert "export ended at" in line.json("processing-log", "export", "--from", "yesterday", expect=1)["error"]
+
+
 def test_an_officer_is_invited_and_ended(line: Line) -> None:
     invited = line.json("officer", "invite", "j.jansen", "--role", "supervisor")
     assert (invited["at"], invited["expires_in"]) == ("http://localhost:8000/supervisor/enrol", 86_400)

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_2b84a3db"
+revision = "0001_ea3a817a"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -167,6 +167,9 @@ def upgrade() -> None:
         sa.Column("nonce", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", sa.String(length=43), nullable=False),
         sa.Column("leaf_seq", sa.BigInteger(), nullable=False),
+        sa.Column("trace_id", sa.LargeBinary(), nullable=False),
+        sa.Column("span_id", sa.LargeBinary(), nullable=False),
+        sa.Column("parent_span_id", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_consent_event")),
     )
     with op.batch_alter_table("consent_event", schema=None) as batch_op:
@@ -227,6 +230,9 @@ def upgrade() -> None:
         sa.Column("nonce", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", sa.String(length=43), nullable=False),
         sa.Column("leaf_seq", sa.BigInteger(), nullable=False),
+        sa.Column("trace_id", sa.LargeBinary(), nullable=False),
+        sa.Column("span_id", sa.LargeBinary(), nullable=False),
+        sa.Column("parent_span_id", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_data_use")),
     )
     with op.batch_alter_table("data_use", schema=None) as batch_op:
@@ -448,6 +454,9 @@ def upgrade() -> None:
         sa.Column("nonce", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", sa.String(length=43), nullable=False),
         sa.Column("leaf_seq", sa.BigInteger(), nullable=False),
+        sa.Column("trace_id", sa.LargeBinary(), nullable=False),
+        sa.Column("span_id", sa.LargeBinary(), nullable=False),
+        sa.Column("parent_span_id", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_redemption")),
     )
     with op.batch_alter_table("redemption", schema=None) as batch_op:
@@ -508,6 +517,9 @@ def upgrade() -> None:
         sa.Column("nonce", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", sa.String(length=43), nullable=False),
         sa.Column("leaf_seq", sa.BigInteger(), nullable=False),
+        sa.Column("trace_id", sa.LargeBinary(), nullable=False),
+        sa.Column("span_id", sa.LargeBinary(), nullable=False),
+        sa.Column("parent_span_id", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_use_report")),
         sa.UniqueConstraint("permit", name=op.f("uq_use_report_permit")),
     )

@@ -26,11 +26,15 @@ def rows(world: World, table: str) -> list[dict[str, Any]]:
 def test_the_leaf_hash_is_that_of_rfc_9162_section_2_1_1() -> None:
     """SHA-256(0x00 ‖ entry), the entry being SHA-256(salt ‖ canonical JSON)."""
     salt = bytes(range(32))
-    row = {"permit": "p", "source": "tax-authority", "at": "2026-11-24T12:00:00Z"}
+    traced = {"trace_id": bytes(16), "span_id": bytes(8), "parent_span_id": None}
+    row = {"permit": "p", "source": "tax-authority", "at": "2026-11-24T12:00:00Z", **traced}
 
     entry = leaf.commitment(salt, leaf.content("redemption", row, "s"))
 
-    text = b'{"at":"2026-11-24T12:00:00Z","kind":"redemption","permit":"p","source":"tax-authority","sub":"s"}'
+    text = (
+        b'{"at":"2026-11-24T12:00:00Z","kind":"redemption","parent_span_id":null,"permit":"p","source":"tax-authority",'
+        b'"span_id":"AAAAAAAAAAA=","sub":"s","trace_id":"AAAAAAAAAAAAAAAAAAAAAA=="}'
+    )
     assert entry == hashlib.sha256(salt + text).digest()
     assert merkle.leaf_hash(entry) == hashlib.sha256(b"\x00" + entry).digest()
 

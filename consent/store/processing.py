@@ -1,0 +1,36 @@
+"""What the processing log is read from: the lines about citizens, oldest first, a page at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from base.database import Connection
+from consent.store.tables import consent_event, data_use, permit, redemption, use_report
+
+_OF_PERMIT = permit.c.purpose.label("purpose_of")
+_TABLES = {
+    "consent": (consent_event, select(consent_event)),
+    "use": (data_use, select(data_use)),
+    "redemption": (
+        redemption,
+        select(redemption, _OF_PERMIT).select_from(redemption.outerjoin(permit, permit.c.id == redemption.c.permit)),
+    ),
+    "report": (
+        use_report,
+        select(use_report, _OF_PERMIT).select_from(use_report.outerjoin(permit, permit.c.id == use_report.c.permit)),
+    ),
+}
+KINDS = tuple(_TABLES)
+
+
+def lines(
+    connection: Connection, kind: str, *, after: int, limit: int, citizen: str | None = None
+) -> list[dict[str, Any]]:
+    """Those of one kind behind line `after`; of everybody, or of one citizen by the registry's handle."""
+    table, statement = _TABLES[kind]
+    statement = statement.where(table.c.seq > after).order_by(table.c.seq).limit(limit)
+    if citizen is not None:
+        statement = statement.where(table.c.citizen == citizen)
+    return [dict(row._mapping) for row in connection.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name has the underscore

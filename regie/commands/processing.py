@@ -1,0 +1,32 @@
+"""processing-log export: a page at a time, so that a server that has the files open goes on serving."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from consent import processing
+from regie.commands.base import Progress, Refused
+from regie.house import House
+
+
+def page(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
+    citizen = house.ring.pseudonyms.handle(params["citizen"]) if params["citizen"] else None
+    registry = house.consent.registry
+    try:
+        found = house.databases["consent"].read_now(
+            lambda c: processing.page(
+                c,
+                registry.snapshot(c),
+                house.ring.sealer,
+                house.settings.issuer,
+                place=params["place"],
+                citizen=citizen,
+            )
+        )
+    except processing.BadPlace as error:
+        raise Refused("--from is what an export ended at") from error
+    return asdict(found)
+
+
+COMMANDS = {"processing-log page": page}
