@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from datetime import timedelta
 from functools import partial
@@ -21,6 +22,7 @@ from regie.commands.base import Progress
 from regie.house import House
 
 RENEW_DAYS = 14
+FREE_MB = 512
 ALARM_DAYS = 7
 """So long a row that was found altered is told, and longer if it still is."""
 
@@ -46,6 +48,7 @@ def examine(house: House, _params: dict[str, Any], _progress: Progress) -> list[
         event_streams.finding(house),
         _reports(house),
         _altered(house),
+        _disk(house),
     ]
     kind = f"SQLite {sqlite3.sqlite_version}, one process" if house.settings.is_sqlite else "PostgreSQL"
     findings.append(_finding("storage", ok=True, detail=kind))
@@ -86,6 +89,13 @@ def _altered(house: House) -> dict[str, Any]:
     return _finding(
         "rows", ok=not found, detail=f"altered in the database: {shown}" if found else "as they were written"
     )
+
+
+def _disk(house: House) -> dict[str, Any]:
+    """Room for what is written: without it nothing is allowed, and nobody can withdraw either."""
+    free = shutil.disk_usage(house.settings.data_dir).free // (1024 * 1024)
+    said = f"{free} MB free at {house.settings.data_dir}"
+    return _finding("disk", ok=free >= FREE_MB, detail=said if free >= FREE_MB else f"{said}: make room")
 
 
 def _certificate(house: House) -> list[dict[str, Any]]:
