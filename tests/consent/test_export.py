@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,12 +14,15 @@ from agency.receipt import verify
 from base.people import FRESH
 from consent.export.content import PAGE
 from consent.interface import PersonalDataUse
+from consent.store import tables as registry_tables
+from idp.store import tables as provider_tables
 from tests.fixtures.pdf import read
 from tests.fixtures.server import CITIZENS
 
 if TYPE_CHECKING:
     from tests.fixtures.inside import Inside
 
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "export.md"
 PURPOSE, AGENCY = "housing-benefit", "municipality"
 
 
@@ -88,6 +93,46 @@ async def test_the_export_has_everything_of_this_citizen_and_every_receipt_in_it
     # Neither another's, nor a name that agencies could compare, nor what opens a door.
     for secret in (inside.sub("bram", AGENCY), anna, CITIZENS["anna"][1], CITIZENS["anna"][2]):
         assert secret not in text
+
+
+TOLD = {
+    "consent": {
+        "complaint", "consent", "consent_event", "data_use", "lodged_request", "permit", "subject", "use_report",
+        "redemption",  # takenAt
+    },
+    "idp": {"account", "citizen", "family", "managed_grant", "notice", "passkey", "session"},
+}  # fmt: skip
+NOTHING_TO_TELL = {
+    "consent": {"citizen_seed", "reminder"},  # a secret; the day of the last reminder
+    "idp": {"decoupled", "device", "handle", "once"},  # digests of what lives for minutes, or of a browser's cookie
+}
+
+
+@pytest.mark.parametrize(("service", "metadata"), [("consent", registry_tables), ("idp", provider_tables)])
+def test_no_table_that_names_a_citizen_was_forgotten_in_it(service: str, metadata: Any) -> None:
+    """A new one is exported, or it is said here why it tells nothing."""
+    named = {one.name for one in metadata.metadata.tables.values() if "citizen" in one.c or one.name == "citizen"}
+
+    assert named == TOLD[service] | NOTHING_TO_TELL[service]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_every_member_is_documented(inside: Inside) -> None:
+    anna = await answered(inside)
+    await used(inside, anna, "address")
+    (line,) = (await inside.house.consent.registry.history(anna)).uses
+    await inside.house.consent.complaints.send(anna, line.leaf, "erasure", "")
+    found, _ = await exported(inside)
+    documented = set(re.findall(r"`(\w+)`", DOCUMENT.read_text()))
+
+    lists = [
+        found[name][0] for name in ("consents", "uses", "complaints", "pseudonyms", "agencies", "purposes", "data")
+    ]
+    events = found["consents"][0]["events"][0]
+    account = found["account"]
+    names = {name for one in (found, *lists, events, events["receipt"], account, account["person"]) for name in one}
+
+    assert names - documented == set()
 
 
 async def test_the_pdf_says_the_same_in_the_readers_language(inside: Inside) -> None:
