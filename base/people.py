@@ -28,6 +28,8 @@ class LoggedIn:
     auth_time: datetime
     notices: int = 0
     """What the citizen was told of this login and has not seen yet."""
+    is_of_age: bool = True
+    """Whether this person may give permission alone."""
     asked: int = 0
     """Questions of agencies that wait for this person's answer."""
 

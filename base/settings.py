@@ -268,6 +268,13 @@ class Settings(BaseSettings):
         danger="In development alone; start-up refuses otherwise.",
         example="municipality",
     )
+    consent_age: int = _setting(
+        16,
+        "How old citizens must be to be asked for a permission. Who is younger logs in all the same, and nothing is asked.",
+        unit="years",
+        danger="0 asks children too. In the Netherlands a parent decides below 16 (UAVG article 5).",
+        example="16",
+    )
     message_box_url: str = _setting(
         "",
         "Where letters to citizens are posted: a receipt of each answer, and a reminder every 90 days of what stands. "
@@ -391,6 +398,8 @@ class Settings(BaseSettings):
         bounds |= {"session_idle_s": 3_600, "session_total_s": 86_400, "access_token_s": 3_600, "permit_s": 30}
         bounds |= {"id_token_s": 3_600, "decoupled_s": 1_800, "request_s": 3_600}
         bounds |= {"session_high_idle_s": 900, "session_high_total_s": 43_200}
+        if not 0 <= self.consent_age <= 21:
+            raise UnsafeSettings("REGIE_CONSENT_AGE must be between 0 and 21 years.")
         if not 1 <= self.report_days <= 90:
             raise UnsafeSettings("REGIE_REPORT_DAYS must be between 1 and 90 days.")
         for name, most in bounds.items():

@@ -131,6 +131,7 @@ class Provider:
             session.acr,
             session.auth_time,
             notices=session.notices,
+            is_of_age=self.context.is_of_age(session),
             asked=len(asked) + len(lodged),
         )
 

@@ -15,6 +15,7 @@ from base.cookies import Cookies
 from base.database import Connection, Database
 from base.dpop import Nonces
 from base.fetch import Fetch
+from base.i18n import ZONE
 from base.ids import digest, secret
 from base.limits import Slots
 from base.people import LoggedIn
@@ -106,6 +107,10 @@ class Context:
         if cookie is None:
             return None
         return await self.database.read(lambda c: sessions.left(c, cookie))
+
+    def is_of_age(self, session: Session) -> bool:
+        """Whether this citizen may give permission alone, today on people's calendars."""
+        return session.person.has_reached(self.settings.consent_age, self.now().astimezone(ZONE).date())
 
     @staticmethod
     def renderer_person(session: Session) -> LoggedIn:

@@ -53,6 +53,8 @@ class Asked:
         one, question = await self._open(request, person)
         if question is None:
             return _back(one)
+        if not person.is_of_age:
+            return self._too_young(request, person, one, question)
         return self._page(request, person, one, question)
 
     async def answer(self, request: Request) -> Response:
@@ -67,6 +69,8 @@ class Asked:
         if form.get("stop"):
             await self._lodging.close(one)
             return _back(one)
+        if not person.is_of_age:
+            return self._too_young(request, person, one, question)
         language = self._renderer.language(request)
         # What was shown must be what is recorded: if the question changed meanwhile, it is shown anew.
         if form.get("notice") != question.notice_hash(language):
@@ -91,6 +95,19 @@ class Asked:
         if found is None:
             raise Problem(404)
         return found
+
+    def _too_young(self, request: Request, person: LoggedIn, one: Lodged, question: Question) -> Response:
+        """There is nothing to allow: a parent decides, at the agency itself (GDPR art. 8)."""
+        return self._renderer.page(
+            request,
+            "too_young.html",
+            403,
+            person=person,
+            form_action=[form_action_source(one.callback)],
+            here=f"{PATH}/{one.id}",
+            lodged=one,
+            question=question,
+        )
 
     def _page(
         self,

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ class Person(msgspec.Struct, forbid_unknown_fields=True):
     @property
     def name(self) -> str:
         return " ".join(part for part in (self.given_names, self.prefix, self.family_name) if part)
+
+    def has_reached(self, years: int, today: date) -> bool:
+        """Whether he is that old. Of an unknown birthday (00) the latest counts; who was born on 29 February waits a day."""
+        year, month, day = (int(part) for part in self.birth_date.split("-"))
+        return (year + years, month or 12, day or 31) <= (today.year, today.month, today.day)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,16 +49,20 @@ async def is_meant(context: Context, pending: Pending, client: Client, session: 
 
 
 async def open_question(context: Context, pending: Pending, client: Client, session: Session) -> Question | None:
-    """The next question of the registry for this request. OAuthError when what is asked in so many words cannot be."""
+    """The next question of the registry for this request. OAuthError when what is asked in so many words cannot be.
+
+    Who is too young to answer alone (GDPR art. 8) is asked nothing: he logs in, and what needs his permission is denied.
+    """
     wanted: Wanted = authorization.wanted(client, pending.parameters)
     if not wanted.uses:
         return None
     citizen = context.ring.pseudonyms.handle(session.citizen_id)
     anew = "consent" in pending.parameters.get("prompt", "").split()
     try:
-        return await context.registry.question(
+        question = await context.registry.question(
             citizen=citizen, agency=client.agency, requests=wanted.uses, answered=pending.asked, anew=anew
         )
+        return question if context.is_of_age(session) else None
     except ConsentError as error:
         if wanted.details:
             raise OAuthError("invalid_authorization_details", rar.told(error)) from error

@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -107,12 +108,12 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def visitor(server: Server) -> Iterator[Callable[[str], Visitor]]:
+def visitor(server: Server) -> Iterator[Callable[..., Visitor]]:
     """A citizen who has just logged in, new for each name."""
     came: list[Visitor] = []
 
-    def come(username: str) -> Visitor:
-        citizen(server, username)
+    def come(username: str, **members: str) -> Visitor:
+        citizen(server, username, **members)
         one = Visitor(server, username)
         came.append(one)
         one.log_in()
@@ -124,7 +125,7 @@ def visitor(server: Server) -> Iterator[Callable[[str], Visitor]]:
 
 
 @pytest.fixture(scope="module")
-def reader(visitor: Callable[[str], Visitor]) -> Visitor:
+def reader(visitor: Callable[..., Visitor]) -> Visitor:
     """Who looks and never answers."""
     return visitor("reader")
 
@@ -201,7 +202,7 @@ def consents(page: Any) -> list[str]:
 
 
 def test_rule_01_stopping_takes_no_more_clicks_than_giving_and_no_other_login(
-    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+    asking: Callable[..., str], visitor: Callable[..., Visitor], open_page: Callable[..., Any]
 ) -> None:
     page = open_page(visitor("rule01"))
     page.goto(asking(data=["address"]))
@@ -220,7 +221,7 @@ def test_rule_01_stopping_takes_no_more_clicks_than_giving_and_no_other_login(
 
 
 def test_rule_02_allow_and_deny_are_alike(
-    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+    asking: Callable[..., str], visitor: Callable[..., Visitor], open_page: Callable[..., Any]
 ) -> None:
     """Size, colours, letters; the next to be reached by the same key; as many steps to either end."""
     page = open_page(visitor("rule02"))
@@ -280,7 +281,7 @@ def test_rule_04_looking_waiting_and_closing_give_nothing(
 
 
 def test_rule_05_one_switch_is_of_one_kind_of_data_for_one_purpose(
-    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+    asking: Callable[..., str], visitor: Callable[..., Visitor], open_page: Callable[..., Any]
 ) -> None:
     page = open_page(visitor("rule05"))
     page.goto(asking())
@@ -326,7 +327,7 @@ def test_rule_06_the_first_page_says_it_all(
 
 
 def test_rule_09_what_refusing_means_is_said_before_and_refusing_goes_on(
-    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+    asking: Callable[..., str], visitor: Callable[..., Visitor], open_page: Callable[..., Any]
 ) -> None:
     """What does not need the data is given all the same: the login."""
     page = open_page(visitor("rule09"))
@@ -339,7 +340,7 @@ def test_rule_09_what_refusing_means_is_said_before_and_refusing_goes_on(
 
 
 def test_rule_10_asked_again_it_says_what_is_different_and_asks_that_alone(
-    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+    asking: Callable[..., str], visitor: Callable[..., Visitor], open_page: Callable[..., Any]
 ) -> None:
     page = open_page(visitor("rule10"))
     page.goto(asking(data=["address"]))
@@ -398,7 +399,7 @@ def letter(kind: str, says: str) -> dict[str, Any]:
 
 
 def test_rule_13_a_receipt_comes_in_the_message_box_and_so_does_the_end(
-    server: Server, asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+    server: Server, asking: Callable[..., str], visitor: Callable[..., Visitor], open_page: Callable[..., Any]
 ) -> None:
     """One letter of an answer, whatever it holds, in his own language."""
     page = open_page(visitor("rule13"))
@@ -437,7 +438,7 @@ def test_rule_15_the_consents_are_one_click_from_the_overview_and_two_from_the_h
 
 
 def test_rule_16_and_17_the_list_shows_what_matters_and_can_be_searched_sorted_and_filtered(
-    server: Server, asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+    server: Server, asking: Callable[..., str], visitor: Callable[..., Visitor], open_page: Callable[..., Any]
 ) -> None:
     one = visitor("rule16")
     page = open_page(one)
@@ -474,7 +475,7 @@ def test_rule_16_and_17_the_list_shows_what_matters_and_can_be_searched_sorted_a
 
 
 def test_rule_18_and_27_what_ended_stays_with_its_reason_and_how_to_undo_it(
-    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+    asking: Callable[..., str], visitor: Callable[..., Visitor], open_page: Callable[..., Any]
 ) -> None:
     """Success is a heading, a picture and a text; the reason is a text too."""
     page = open_page(visitor("rule18"))
@@ -496,7 +497,7 @@ def test_rule_18_and_27_what_ended_stays_with_its_reason_and_how_to_undo_it(
 
 def test_rule_19_and_20_before_the_last_step_it_says_what_follows_offers_deletion_and_asks_for_nothing(
     asking: Callable[..., str],
-    visitor: Callable[[str], Visitor],
+    visitor: Callable[..., Visitor],
     open_page: Callable[..., Any],
     permitted: Callable[..., None],
 ) -> None:
@@ -528,7 +529,7 @@ def test_rule_19_and_20_before_the_last_step_it_says_what_follows_offers_deletio
 
 
 def test_rule_21_nobody_acts_for_another(
-    asking: Callable[..., str], visitor: Callable[[str], Visitor], reader: Visitor, open_page: Callable[..., Any]
+    asking: Callable[..., str], visitor: Callable[..., Visitor], reader: Visitor, open_page: Callable[..., Any]
 ) -> None:
     """What is asked of one, or was answered by him, is nothing to whoever else is logged in; his name is on the page."""
     page, other = open_page(visitor("rule21")), open_page(reader)
@@ -546,7 +547,7 @@ def test_rule_21_nobody_acts_for_another(
 
 
 def test_rule_22_what_tells_somebody_else_says_so_before(
-    asking: Callable[..., str], visitor: Callable[[str], Visitor], open_page: Callable[..., Any]
+    asking: Callable[..., str], visitor: Callable[..., Visitor], open_page: Callable[..., Any]
 ) -> None:
     page = open_page(visitor("rule22"))
     page.goto(asking())
@@ -565,7 +566,7 @@ def test_rule_22_what_tells_somebody_else_says_so_before(
 def test_rule_08_and_23_uses_are_listed_newest_first_and_what_needs_no_permission_has_no_switch(
     server: Server,
     asking: Callable[..., str],
-    visitor: Callable[[str], Visitor],
+    visitor: Callable[..., Visitor],
     open_page: Callable[..., Any],
     permitted: Callable[..., None],
 ) -> None:
@@ -609,4 +610,18 @@ def test_rule_24_more_than_the_purpose_allows_is_not_asked(
     page.goto(asking(**use))
 
     assert told(page) == {"invalid_authorization_details", "error_description"}
+    assert consents(page) == []
+
+
+def test_rule_28_who_is_too_young_is_asked_nothing_and_logs_in_all_the_same(
+    server: Server, asking: Callable[..., str], open_page: Callable[..., Any], visitor: Callable[..., Visitor]
+) -> None:
+    """Not even by a form that was made for somebody else; nobody can allow it in his name."""
+    day = datetime.now(UTC).date()
+    page = open_page(visitor("rule28", birth_date=f"{day.year - 10}-06-01"))
+    page.goto(asking())
+    assert told(page) == {"code"}
+    page.goto(f"{asking()}&prompt=consent")
+
+    assert told(page) == {"code"}
     assert consents(page) == []

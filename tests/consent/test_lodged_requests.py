@@ -15,6 +15,8 @@ from tests.fixtures.registry import CALLBACK as REGISTERED
 from tests.fixtures.server import CALLBACK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx2
 
     from agency.client import Client
@@ -119,6 +121,24 @@ class TestAnswering:
         assert desk.told() == ["request.closed"]
         await browser.get(f"{inside.issuer}/my/requests")
         assert request["id"] not in browser.html
+
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_who_is_too_young_can_go_back_and_nothing_else(self, make_inside: Callable[..., Inside]) -> None:
+        """Rule 28, GDPR art. 8: nobody is a hundred years old."""
+        inside = make_inside(consent_age=100)
+        desk = await desk_of(inside, "municipality")
+        request = await desk.lodged()
+        path = f"/my/requests/{request['id']}"
+        browser = await browser_of(inside, "anna", path)
+
+        assert browser.status == 403
+        assert 'type="radio"' not in browser.html
+        await browser.submit(path, address="allow", income="allow")
+        assert browser.status == 403
+        assert await desk.reasons() == {"address": "no_consent", "income": "no_consent"}
+        await browser.submit(path, stop="1")
+        assert browser.arrived == f"{CALLBACK}?request={request['id']}"
+        assert await desk.state(request) == "closed"
 
     @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
     async def test_what_was_sent_twice_is_answered_once(self, inside: Inside, desk: Desk) -> None:
