@@ -60,6 +60,7 @@ async def shown(world: World, id: str) -> dict[str, Any]:
 
 
 async def test_it_is_posted_as_rfc_8935_says_and_taken_once(world: World, anna: str) -> None:
+    """RFC 8935 sections 2.1 and 2.2."""
     receiver = Receiver()
     async with receiver.listener.running() as there:
         ours = await stream(world, endpoint=there.url)
@@ -134,6 +135,7 @@ async def test_it_is_parked_after_three_days_and_goes_on_without_loss(world: Wor
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 class TestOneReceiver:
     async def test_a_token_that_it_cannot_read_is_put_aside_and_can_be_had_again(self, world: World, anna: str) -> None:
+        """RFC 8935 section 2.3."""
         receiver = Receiver("400 Bad Request", {"err": "invalid_request", "description": "?"})
         async with receiver.listener.running() as there:
             ours = await stream(world, endpoint=there.url)
@@ -159,6 +161,7 @@ class TestOneReceiver:
     async def test_whatever_else_it_says_the_event_waits(
         self, world: World, anna: str, status: str, body: Any, error: str
     ) -> None:
+        """RFC 8935 section 2.4."""
         receiver = Receiver(status, body)
         async with receiver.listener.running() as there:
             ours = await stream(world, endpoint=there.url)

@@ -79,6 +79,7 @@ class TestWhatIsTold:
         assert not at_recipient["sets"].keys() & at_source["sets"].keys()
 
     async def test_a_token_is_what_rfc_8417_and_its_keys_say(self, world: World, anna: str) -> None:
+        """RFC 8417 sections 2.1 to 2.3: one event, `toe`, no `exp`, no `sub` (section 4.5); signed, typed."""
         ours = await stream(world)
         consent = (await world.give(anna, income=False)).consents[0]
         ((jti, token),) = (await poll(world, ours))["sets"].items()
@@ -175,6 +176,7 @@ class TestPolling:
     """RFC 8936."""
 
     async def test_what_is_not_acknowledged_comes_again_in_its_order(self, world: World, anna: str) -> None:
+        """RFC 8936 section 2.4: acknowledging, `maxEvents` 0 too, and polling in one."""
         ours = await stream(world)
         for name in ("anna", "bram", "kaya"):
             await world.give(world.citizen(name))
@@ -191,6 +193,7 @@ class TestPolling:
         assert (await poll(world, ours))["sets"] == {}
 
     async def test_an_error_holds_up_nothing_and_a_replay_brings_it_back(self, world: World, anna: str) -> None:
+        """RFC 8936 section 2.6."""
         ours = await stream(world)
         await world.give(anna)
         bad, good = (await poll(world, ours))["sets"]
@@ -218,6 +221,7 @@ class TestPolling:
         assert list((await poll(world, ours))["sets"]) == taken[1:]
 
     async def test_it_waits_for_what_comes(self, world: World, anna: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """RFC 8936 section 2.2: `returnImmediately` false is a long poll."""
         monkeypatch.setattr(polling, "LOOK_S", 0.02)
         ours = await stream(world)
         waiting = asyncio.create_task(poll(world, ours, returnImmediately=False))

@@ -32,7 +32,15 @@ def walk(house: House, citizen: str) -> None:
     def ask(connection: Any) -> Any:
         catalogue = registry.snapshot(connection)
         return questions.first(
-            connection, catalogue, wanted, citizen=citizen, agency="municipality", answered=(), anew=True, now=now
+            connection,
+            catalogue,
+            wanted,
+            citizen=citizen,
+            agency="municipality",
+            answered=(),
+            anew=True,
+            now=now,
+            pseudonyms=house.ring.pseudonyms,
         )
 
     question = database.read_now(ask)

@@ -20,6 +20,7 @@ from jwcrypto import jwt as jwcrypto_jwt
 
 from base.settings import Settings
 from consent import permits, receipts
+from consent.events import sets
 from consent.govstack import consents as govstack
 from consent.offline import artefact, lists
 from idp.endpoints import discovery
@@ -37,6 +38,7 @@ TYPES = (
     permits.TYP,
     receipts.TYP,
     artefact.TYP,
+    sets.TYP,
     lists.TYP,
     govstack.TYP,
 )
