@@ -24,6 +24,7 @@ from consent.api import (
     checks,
     complaints,
     estonia,
+    estonia_consents,
     event_streams,
     ledger,
     offline,
@@ -37,6 +38,7 @@ from consent.callers import Callers
 from consent.complaining import Complaints
 from consent.dpv.records import Records
 from consent.erasing import Erasing
+from consent.estonia.service import ConsentService
 from consent.estonia.tracker import Tracker
 from consent.events.polling import Polling
 from consent.events.push import Pusher
@@ -70,7 +72,10 @@ class Consent:
         self.event_worker = EventWorker(database, ring.pseudonyms, clock, self.pusher)
         self.callers = Callers(ring, database, settings, clock)
 
-    body_limits: ClassVar = {checks.BULK: checks.BULK_BODY}
+    body_limits: ClassVar = {
+        checks.BULK: checks.BULK_BODY,
+        estonia_consents.FILTER: estonia_consents.FILTER_BODY,
+    }
     """Bytes of a body, by path, where it is more than elsewhere."""
 
     def routes(
@@ -86,7 +91,7 @@ class Consent:
         return [
             *self.api(callbacks),
             *self.log(),
-            *self.facades(),
+            *self.facades(callbacks),
             *self.govstack(),
             *pages.routes(registry, renderer, citizens),
             *lodged.routes(self.lodging, renderer, citizens),
@@ -137,9 +142,14 @@ class Consent:
         """/ledger, as C2SP tlog-tiles has it, and the status lists: what anyone may read."""
         return [*ledger.routes(self.ledger, self.database), *offline.public(self.lists)]
 
-    def facades(self) -> list[BaseRoute]:
+    def facades(self, callbacks: Callbacks | None = None) -> list[BaseRoute]:
         """What others' software asks in words of its own: /estonia."""
-        return list(estonia.routes(Tracker(self.registry), self.callers))
+        service = ConsentService(self.registry, self.lodging, self.ring.pseudonyms)
+        issuer, known = self.settings.issuer, callbacks or NoCallbacks()
+        return [
+            *estonia.routes(Tracker(self.registry), self.callers),
+            *estonia_consents.routes(service, self.callers, known, self.ring.sealer, issuer),
+        ]
 
     def documents(self) -> dict[str, Cached]:
         version = [(b"api-version", API_VERSION.encode())]

@@ -284,9 +284,12 @@ class Registry:
             return Permitted(outcome, None)
         return Permitted(outcome, permits.sign(self._ring, self._issuer, asked, outcome, sub))
 
-    def redemption(self, unverified_permit: str, *, source: str) -> permits.Redemption:
-        """The unit of work that takes a permit, once. PermitRefused now for what is no permit for this source."""
-        now = self.clock.now()
+    def redemption(self, unverified_permit: str, *, source: str, at: datetime | None = None) -> permits.Redemption:
+        """The unit of work that takes a permit, once. PermitRefused now for what is no permit for this source.
+
+        `at`: when it was taken, if not now.
+        """
+        now = at or self.clock.now()
         claims = permits.verify(self._ring, self._issuer, unverified_permit, source=source, now=now)
 
         def unit(connection: Connection) -> Redeemed | str:

@@ -64,7 +64,7 @@ class Tracker:
 
 
 def _line(one: Usage, catalogue: Catalogue) -> dict[str, Any]:
-    """The protocol's five members, and four of ours: which purpose, on which basis, and the leaf that proves it."""
+    """The protocol's five members, and ours: which purpose, on which basis, the leaf that proves it, and the permit."""
     recipient = catalogue.agencies[one.recipient]
     purpose = catalogue.versions[one.purpose, one.purpose_version]
     return {
@@ -77,6 +77,7 @@ def _line(one: Usage, catalogue: Catalogue) -> dict[str, Any]:
         "purposeVersion": purpose.version,
         "legalBasis": one.legal_basis,
         "ledgerLeaf": one.leaf,
+        "permit": one.permit,
     }
 
 

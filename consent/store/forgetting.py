@@ -13,6 +13,7 @@ from consent.store.tables import (
     consent,
     consent_event,
     data_use,
+    estonia_validation,
     lodged_request,
     permit,
     redemption,
@@ -35,5 +36,7 @@ def forget(connection: Connection, citizen: str) -> None:
     for table in _TABLES.values():
         mine = table.c.citizen == bindparam("p_citizen")
         connection.execute(update(table).where(mine).values(citizen="", nonce=b""), {"p_citizen": citizen})
+    his = select(permit.c.id).where(permit.c.citizen == citizen)
+    connection.execute(delete(estonia_validation).where(estonia_validation.c.permit.in_(his)))
     for projection in (complaint, consent, permit, lodged_request, reminder):
         connection.execute(delete(projection).where(projection.c.citizen == citizen))

@@ -477,6 +477,16 @@ complaint = Table(
     Column("read_at", Instant),  # when the citizen first read the answer
     Index("ix_complaint_agency", "agency", "state", "sent_at"),
 )
+# What a source was told of a reference of Estonia's consent service, and the permit that it was told under: for as long
+# as it may report.
+estonia_validation = Table(
+    "estonia_validation",
+    metadata,
+    Column("permit", String(22), primary_key=True),
+    Column("reference", String(22), nullable=False, index=True),
+    Column("signed", Text, nullable=False),
+    Column("until", Instant, nullable=False, index=True),
+)
 
 APPEND_ONLY = ("act", "govstack_revision", "ledger_batch", "notice")
 FORGETTABLE = ("consent_event", "data_use", "redemption", "use_report")

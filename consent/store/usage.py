@@ -19,6 +19,7 @@ class Usage:
     legal_basis: str
     at: datetime
     leaf: str
+    permit: str
 
 
 def find(
@@ -46,7 +47,8 @@ def find(
         select(data_use).where(*where).order_by(data_use.c.seq.desc()).offset(offset).limit(limit)
     )
     return total, [
-        Usage(row.recipient, row.purpose, row.purpose_version, row.legal_basis, row.at, row.leaf) for row in rows
+        Usage(row.recipient, row.purpose, row.purpose_version, row.legal_basis, row.at, row.leaf, row.permit)
+        for row in rows
     ]
 
 

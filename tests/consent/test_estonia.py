@@ -58,6 +58,7 @@ class TestFindUsage:
                 "purposeVersion": 1,
                 "legalBasis": "public_task",
                 "ledgerLeaf": use.leaf,
+                "permit": use.permit,
             }
         ]
 

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_ea3a817a"
+revision = "0001_da30a003"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -237,6 +237,18 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("data_use", schema=None) as batch_op:
         batch_op.create_index("ix_data_use_citizen", ["citizen", "seq"], unique=False)
+
+    op.create_table(
+        "estonia_validation",
+        sa.Column("permit", sa.String(length=22), nullable=False),
+        sa.Column("reference", sa.String(length=22), nullable=False),
+        sa.Column("signed", sa.Text(), nullable=False),
+        sa.Column("until", base.database.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("permit", name=op.f("pk_estonia_validation")),
+    )
+    with op.batch_alter_table("estonia_validation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_estonia_validation_reference"), ["reference"], unique=False)
+        batch_op.create_index(batch_op.f("ix_estonia_validation_until"), ["until"], unique=False)
 
     op.create_table(
         "event_stream",
@@ -609,6 +621,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_event_stream_agency"))
 
     op.drop_table("event_stream")
+    with op.batch_alter_table("estonia_validation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_estonia_validation_until"))
+        batch_op.drop_index(batch_op.f("ix_estonia_validation_reference"))
+
+    op.drop_table("estonia_validation")
     with op.batch_alter_table("data_use", schema=None) as batch_op:
         batch_op.drop_index("ix_data_use_citizen")
 
