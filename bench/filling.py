@@ -5,7 +5,7 @@ use and a permit that is taken). Every sixteenth has withdrawn all. Every consen
 are made from the product's own leaves, salts and pseudonyms, and the tree grows by the product's own code with larger
 checkpoints than the sequencer's: `regie ledger verify` finds nothing.
 
-One citizen's uses lie far apart, as they do when they come over the years. Indexes are dropped while a step is filled
+One citizen's uses lie far apart, as they do when they come over the years: each round goes through a block of citizens. Indexes are dropped while a step is filled
 and built again, so they are denser than those of a house that grew.
 """
 
@@ -16,15 +16,14 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import blake2b, sha256
+from hashlib import sha256, shake_128
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, create_engine, text
 from sqlalchemy.schema import CreateIndex, DropIndex
 
-from base.ids import identifier
-from consent import questions
+from consent import questions, seals
 from consent.catalogue import Catalogue
 from consent.interface import PersonalDataUse, Question
 from consent.ledger import leaf, tiles
@@ -49,6 +48,7 @@ USES = ROUNDS * len(USED)
 WITHDRAWN = 16
 CITIZENS = 8192
 """In one transaction, and about three leaves each in one checkpoint."""
+BLOCK = 16 * CITIZENS
 FILLED = {
     one.name: one
     for one in (
@@ -96,6 +96,7 @@ class Filling:
         self._tells: list[str] = []
         self._next: dict[str, int] = {}
         self._at = self._clock.now()
+        self._pool, self._drawn_to = b"", 0
         self._list, self._taken = 0, bytearray(statuses.SIZE)
         self._notices: dict[str, tuple[Question, str]] = {}
         self._set("max_wal_size = '16GB'")
@@ -105,31 +106,36 @@ class Filling:
         handle = self._pseudonyms.handle(f"scale {number}")
         subs = {agency: self._pseudonyms.pairwise(handle, agency) for agency in _PURPOSE}
         seed = sha256(f"seed {number}".encode()).digest()
-        return Person(number, handle, seed, subs, tuple(_name(f"{number} {one}") for one in range(len(GIVEN))))
+        drawn = shake_128(f"consents {number}".encode()).digest(16 * len(GIVEN))
+        consents = tuple(_identifier(drawn[at : at + 16]) for at in range(0, len(drawn), 16))
+        return Person(number, handle, seed, subs, consents)
 
     def fill(self, consents: int, told: Callable[[int, int], None]) -> None:
-        """Up to so many consents, with their uses. `told`: rows of those written so far, and in all."""
+        """Up to so many consents, with their uses. `told`: how many are written so far, and in all."""
         first, self.citizens = self.citizens, -(-consents // len(GIVEN))
-        work = [(self._consents, at) for at in range(first, self.citizens, CITIZENS)]
-        work += [(self._uses, at) for _ in range(ROUNDS) for at in range(first, self.citizens, CITIZENS)]
         self._set("autovacuum = off")
         with self._engine.begin() as connection:
             for statement in _indexes(drop=True):
                 connection.execute(statement)
             for name in NUMBERED:
                 self._next[name] = int(connection.scalar(text(f"select nextval('{_sequence(name)}')")) or 0)
-        for done, (write, start) in enumerate(work):
-            told(done, len(work))
-            self._at = self._clock.now()
-            for number in range(start, min(start + CITIZENS, self.citizens)):
-                write(self.person(number))
-            self._flush()
+        rows, done = (self.citizens - first) * (len(GIVEN) + USES), 0
+        for start in range(first, self.citizens, BLOCK):
+            block = [self.person(number) for number in range(start, min(start + BLOCK, self.citizens))]
+            for write, each in ((self._consents, len(GIVEN)), *((self._uses, len(USED)),) * ROUNDS):
+                for at in range(0, len(block), CITIZENS):
+                    some = block[at : at + CITIZENS]
+                    self._at = self._clock.now()
+                    for person in some:
+                        write(person)
+                    self._flush()
+                    done += len(some) * each
+                    told(done, rows)
         with self._engine.begin() as connection:
             for name in NUMBERED:
                 connection.execute(text(f"select setval('{_sequence(name)}', {self._next[name]})"))
             for statement in _indexes(drop=False):
                 connection.execute(statement)
-        told(len(work), len(work))
         self._settle()
 
     def sizes(self) -> dict[str, int]:
@@ -182,7 +188,7 @@ class Filling:
                 row |= {"state": "withdrawn", "ended_at": self._tick()}
                 self._event(person, consent, "withdrawn", {**facts, "at": row["ended_at"]})
                 self._tells.append(f"ended {consent}")
-            rows["consent"].append(row)
+            rows["consent"].append({**row, "seal": seals.of_consent(self._pseudonyms, row)})
             self._place(consent)
 
     def _event(self, person: Person, consent: str, kind: str, facts: Mapping[str, Any]) -> int:
@@ -206,7 +212,7 @@ class Filling:
     def _uses(self, person: Person) -> None:
         for one in USED:
             agency, purpose, category = GIVEN[one]
-            at, permit = self._tick(), identifier()
+            at, permit = self._tick(), _identifier(self._drawn())
             row = {
                 "citizen": person.handle,
                 "recipient": agency,
@@ -225,15 +231,22 @@ class Filling:
             row["categories"] = f'["{category}"]'
             self._rows["data_use"].append(row)
             issued = {name: row[name] for name in ("citizen", "recipient", "source", "purpose", "categories")}
-            issued |= {"id": permit, "consents": f'["{person.consents[one]}"]', "outcome": None}
+            issued |= {"id": permit, "consents": f'["{person.consents[one]}"]', "outcome": None, "seal": seals.NO_SEAL}
             issued |= {"issued_at": at, "expires_at": at + self._permit, "redeemed_at": at, "closed_at": at}
             self._rows["permit"].append(issued)
 
     def _leaf(self, kind: str, row: Mapping[str, Any], person: Person, agency: str) -> dict[str, Any]:
-        nonce = os.urandom(leaf.NONCE_BYTES)
+        nonce = self._drawn()
         entry = leaf.commitment(self._pseudonyms.salt(person.seed, nonce), leaf.content(kind, row, person.subs[agency]))
         self._entries.append(entry)
         return {"nonce": nonce, "leaf": b64encode(leaf_hash(entry)), "leaf_seq": self._number("pending_leaf")}
+
+    def _drawn(self) -> bytes:
+        """16 random bytes: asked of the system by the thousand, since each time costs more than a row."""
+        if self._drawn_to == len(self._pool):
+            self._pool, self._drawn_to = os.urandom(2**16), 0
+        self._drawn_to += 16
+        return self._pool[self._drawn_to - 16 : self._drawn_to]
 
     def _number(self, name: str) -> int:
         self._next[name] += 1
@@ -287,6 +300,7 @@ class Filling:
                 agency=agency,
                 answered=(),
                 anew=False,
+                pseudonyms=self._pseudonyms,
                 now=self._at,
             )
             assert question is not None
@@ -307,9 +321,9 @@ class Filling:
             connection.execute(text("select pg_reload_conf()"))
 
 
-def _name(of: str) -> str:
-    """As base.ids.identifier makes it, the same each time."""
-    made = b64encode(blake2b(of.encode(), digest_size=16).digest())
+def _identifier(drawn: bytes) -> str:
+    """As base.ids.identifier makes it, of 16 bytes."""
+    made = b64encode(drawn)
     return f"_{made[1:]}" if made.startswith("-") else made
 
 

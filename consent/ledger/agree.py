@@ -17,7 +17,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from heapq import merge
+from heapq import heappop, heappush, merge
 from typing import Any
 
 from base.database import Connection
@@ -38,6 +38,8 @@ from keys.notes import split
 
 LATE = timedelta(seconds=60)
 """How much earlier than what came before it a line may be dated: clocks differ, and commits are not in order."""
+TOGETHER = 1000
+"""More transactions than any PostgreSQL lets write at once: further apart lines and leaves are never out of order."""
 
 
 @dataclass
@@ -71,7 +73,7 @@ def agree(connection: Connection, publisher: Publisher, pseudonyms: Pseudonyms) 
         _learn(state, act)
     # PostgreSQL numbers before the commit: lines that were written together may be numbered either way round.
     late = LATE if connection.dialect.name != "sqlite" else timedelta(0)
-    tables = [_in_order(state, lines, late) for lines in auditing.lines(connection)]
+    tables = [_by_leaf(_in_order(state, lines, late)) for lines in auditing.lines(connection)]
     for line in merge(*tables, key=lambda one: one.row["leaf_seq"]):
         yield from _line(connection, publisher, pseudonyms, state, line)
     yield from state.disorder
@@ -121,6 +123,17 @@ def _in_order(state: _State, lines: Iterator[Line], late: timedelta) -> Iterator
         else:
             before = line
         yield line
+
+
+def _by_leaf(lines: Iterator[Line]) -> Iterator[Line]:
+    """In the order of their leaves; of lines that were written together one may be the first, and another's leaf."""
+    waiting: list[tuple[int, int, Line]] = []
+    for number, line in enumerate(lines):
+        heappush(waiting, (line.row["leaf_seq"], number, line))
+        if len(waiting) > TOGETHER:
+            yield heappop(waiting)[2]
+    while waiting:
+        yield heappop(waiting)[2]
 
 
 def _line(

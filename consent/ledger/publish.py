@@ -131,7 +131,8 @@ class Publisher:
         for batch in ledger.batches_of(connection, seq, _BATCHES):
             for n in range(batch.first // tiles.WIDTH, -(-batch.size // tiles.WIDTH)):
                 at = _place(self._read(connection, 0, n), leaf_hash)
-                if at is not None:
+                # A tile at its edge holds leaves of the batch beside it too, which may have stood in the queue together.
+                if at is not None and batch.first <= n * tiles.WIDTH + at < batch.size:
                     return n * tiles.WIDTH + at, batch.first
         return None
 
