@@ -237,9 +237,13 @@ class Filling:
 
     def _leaf(self, kind: str, row: Mapping[str, Any], person: Person, agency: str) -> dict[str, Any]:
         nonce = self._drawn()
-        entry = leaf.commitment(self._pseudonyms.salt(person.seed, nonce), leaf.content(kind, row, person.subs[agency]))
+        # Each began with us, as what a citizen does on our pages.
+        traced = {"trace_id": self._drawn(), "span_id": self._drawn()[:8], "parent_span_id": None}
+        content = leaf.content(kind, {**row, **traced}, person.subs[agency])
+        entry = leaf.commitment(self._pseudonyms.salt(person.seed, nonce), content)
         self._entries.append(entry)
-        return {"nonce": nonce, "leaf": b64encode(leaf_hash(entry)), "leaf_seq": self._number("pending_leaf")}
+        hashed = b64encode(leaf_hash(entry))
+        return {"nonce": nonce, "leaf": hashed, "leaf_seq": self._number("pending_leaf"), **traced}
 
     def _drawn(self) -> bytes:
         """16 random bytes: asked of the system by the thousand, since each time costs more than a row."""
