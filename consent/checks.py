@@ -24,7 +24,7 @@ ALLOWED, DENIED = "allowed", "denied"
 class Answer:
     """The newest answer of a citizen on one kind of data for one purpose.
 
-    `seq`: of the event that it is made from; `last`: of the last event of the same consent. `seal`: consent.seals.
+    `last`: the number of the last event of this consent. `seal`: consent.seals.
     """
 
     id: str
@@ -32,7 +32,6 @@ class Answer:
     purpose_version: int
     expires_at: datetime | None
     once: bool = False
-    seq: int = 0
     last: int = 0
     seal: bytes = b""
 

@@ -1,8 +1,9 @@
 """Rows that decide carry a seal: who edits one in the database edits it to a no, and is heard of.
 
-A given consent has a MAC over what is decided by; it is taken away in the statement that ends the consent, so that a row
-set back to given has none, and a row that is put back whole is not the last word of its events. A permit has one until it is taken; what a permit says is compared with the signed permit
-itself. The key is made from a secret that is in no database. Why so: docs/decisions/0030-sealed-rows.md.
+A given consent has a MAC over what is decided by and over the number of its last event. It is taken away in the
+statement that ends the consent: a row set back to given has none, and a row put back whole has one of before its end.
+A permit has one until it is taken; what it says is compared with the signed permit itself. The key is made from a secret
+that is in no database. Why so: docs/decisions/0030-sealed-rows.md.
 """
 
 from __future__ import annotations
@@ -63,8 +64,7 @@ def judged(
     wrong = {}
     for category, one in found.items():
         seal = _of(pseudonyms, one, category, citizen, agency, purpose) if one.state == GIVEN else NO_SEAL
-        # A row that was put back whole has its seal; what happened since is in its events, which are only ever added to.
-        if not hmac.compare_digest(seal, one.seal) or (one.state == GIVEN and one.last != one.seq):
+        if not hmac.compare_digest(seal, one.seal):
             wrong[category] = replace(one, state=ALTERED)
             log.error(EVENT, kind=CONSENT, consent=one.id)
     return {**found, **wrong} if wrong else found
@@ -104,19 +104,5 @@ def standing(connection: Connection, pseudonyms: Pseudonyms, since: datetime) ->
 
 
 def _of(pseudonyms: Pseudonyms, one: Answer, category: str, citizen: str, agency: str, purpose: str) -> bytes:
-    return pseudonyms.row_mac(
-        _encode(
-            (
-                CONSENT,
-                one.id,
-                citizen,
-                agency,
-                purpose,
-                category,
-                one.purpose_version,
-                one.expires_at,
-                one.once,
-                one.seq,
-            )
-        )
-    )
+    decides = (one.id, citizen, agency, purpose, category, one.purpose_version, one.expires_at, one.once, one.last)
+    return pseudonyms.row_mac(_encode((CONSENT, *decides)))

@@ -46,7 +46,6 @@ def _statement(size: int) -> Select[Any]:
         consent.c.purpose_version,
         consent.c.expires_at,
         consent.c.once,
-        consent.c.seq,
         LAST,
         consent.c.seal,
     ).select_from(catalogue.outerjoin(subject, known).outerjoin(consent, counts))

@@ -29,7 +29,6 @@ _ANSWERS = select(
     consent.c.purpose_version,
     consent.c.expires_at,
     consent.c.once,
-    consent.c.seq,
     LAST,
     consent.c.seal,
 ).where(*_KEY)

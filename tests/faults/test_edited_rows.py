@@ -71,7 +71,6 @@ async def test_an_answer_of_which_a_deciding_column_was_edited_is_a_no_and_an_al
         "purpose_version": 2,
         "expires_at": world.clock.now() + timedelta(days=3_650),
         "once": True,
-        "seq": 1,
         "seal": b"\0" * 16,
         "state": "refused",
     }.items():
@@ -188,7 +187,12 @@ async def test_what_decides_nothing_is_found_by_the_audit(world: World, anna: st
     await one.give()
     await world.registry.ledger.round()
 
-    for name, value in {"language": "fr", "notice_hash": "A" * 43, "at": world.clock.now() - timedelta(days=1)}.items():
+    for name, value in {
+        "seq": 1,
+        "language": "fr",
+        "notice_hash": "A" * 43,
+        "at": world.clock.now() - timedelta(days=1),
+    }.items():
         before = next(row for row in rows(world, "consent") if row["id"] == one.id)
         one.edit(**{name: value})
         found = world.database.snapshot_now(lambda c: inspect(c, world.registry.ledger, world.ring.pseudonyms))
