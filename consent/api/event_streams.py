@@ -39,6 +39,10 @@ from keys.seal import Sealer
 
 SCOPE = "consent:events"
 PATH = "/consent/v1/event-streams"
+ERRORS = frozenset(
+    {"invalid_request", "invalid_key", "invalid_issuer", "invalid_audience", "authentication_failed", "access_denied"}
+)
+"""What is kept of what a receiver says (RFC 8935 section 2.4); whatever else is "other"."""
 T = TypeVar("T")
 MayPush = Callable[[str], object]
 """base.outbound.Refused for an address that we do not connect to."""
@@ -99,7 +103,7 @@ class _Streams:
 
     async def poll(self, request: Request) -> Response:
         caller, body = await self._caller(request), await read_json(request, PollRequest)
-        errors = {jti: one.err for jti, one in body.set_errs.items()}
+        errors = {jti: one.err if one.err in ERRORS else "other" for jti, one in body.set_errs.items()}
         asked = Asked(min(int(body.max_events), MOST), body.return_immediately, tuple(body.acks), errors)
         stream, gone = request.path_params["stream"], request.is_disconnected
         polled = _there(await self._polling.poll(stream, caller.agency, asked, gone))

@@ -197,14 +197,19 @@ class TestPolling:
         ours = await stream(world)
         await world.give(anna)
         bad, good = (await poll(world, ours))["sets"]
-        errors = {bad: {"err": "invalid_key", "description": "which key?"}}
+        errors = {bad: {"err": "invalid_key", "description": "which key?"}, "A" * 22: {"err": "jwtParse"}}
         after = await poll(world, ours, setErrs=errors, acks=[good])
+        listed = (await call(world, "GET", f"{STREAMS}/{ours}/deliveries")).json()["deliveries"]
         replays = [
             await call(world, "POST", f"{STREAMS}/{ours}/replays", **body)
             for body in ({"since": good}, {"since": "A" * 22}, {})
         ]
 
         assert after["sets"] == {}
+        assert [(one["jti"], one["status"], one["error"]) for one in listed] == [
+            (good, "taken", ""),
+            (bad, "refused", "invalid_key"),
+        ]
         assert [one.status_code for one in replays] == [200, 404, 200]
         assert replays[0].json() == {"events": 2}
         assert list((await poll(world, ours))["sets"]) == [bad, good]
