@@ -1,4 +1,4 @@
-"""event-stream list, resume: how agencies' event streams do, and trying again a receiver that was given up."""
+"""event-stream list, show, replay, resume: how agencies' event streams do, and sending again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from base import audit
 from base.database import Connection
+from consent.events import streams
 from consent.store import event_streams, events
 from regie.commands.base import Progress, Refused
 from regie.house import House
@@ -29,6 +30,32 @@ def every(house: House, _params: dict[str, Any], _progress: Progress) -> list[di
     return house.databases["consent"].read_now(unit)
 
 
+def show(house: House, params: dict[str, Any], _progress: Progress) -> list[dict[str, Any]]:
+    """The newest events of one stream, without whom they are about."""
+    found = house.databases["consent"].read_now(lambda c: events.latest(c, params["id"], streams.SHOWN))
+    return [
+        {
+            "jti": one.jti,
+            "event": one.kind,
+            "at": one.at.isoformat(),
+            "status": "waiting" if done_at is None else "refused" if error else "taken",
+            "error": error,
+        }
+        for one, done_at, error in found
+    ]
+
+
+def replay(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
+    now = house.clock.now()
+
+    def unit(connection: Connection) -> int:
+        again = events.again(connection, params["id"], None)
+        audit.record(connection, "stream.replayed", actor="operator", object=params["id"], now=now)
+        return again
+
+    return {"id": params["id"], "events": house.databases["consent"].write_now(unit)}
+
+
 def resume(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
     now = house.clock.now()
 
@@ -45,12 +72,17 @@ def resume(house: House, params: dict[str, Any], _progress: Progress) -> dict[st
 
 def finding(house: House) -> dict[str, Any]:
     """For `regie doctor`: whether any receiver was given up."""
-    streams = every(house, {}, lambda _: None)
-    parked = [one["id"] for one in streams if one["status"] == "parked"]
-    said = f"{len(streams)}, {sum(one['waiting'] for one in streams)} events wait"
+    found = every(house, {}, lambda _: None)
+    parked = [one["id"] for one in found if one["status"] == "parked"]
+    said = f"{len(found)}, {sum(one['waiting'] for one in found)} events wait"
     if parked:
         said += f"; parked: {' '.join(parked)}; when the receiver is well, run: regie event-stream resume ID"
     return {"check": "event streams", "ok": not parked, "detail": said}
 
 
-COMMANDS = {"event-stream list": every, "event-stream resume": resume}
+COMMANDS = {
+    "event-stream list": every,
+    "event-stream show": show,
+    "event-stream replay": replay,
+    "event-stream resume": resume,
+}
