@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2
 import pytest
 
+from tests.browser.test_pages import looker
 from tests.fixtures.server import copied
 from tests.fixtures.visitors import Visitor, citizen, claims
 from tests.flows.test_independent_client import address, answer_of, redeem
@@ -33,7 +34,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: install the package chromium"),
 ]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-BOX = "b" * 40
+BOX, DESK = "b" * 40, "consent:permit consent:request"
 CONFIRM, STOP_ASKING = "main button:not([name=stop])", "main button[name=stop]"
 PARKING = {
     "id": "parking",
@@ -91,6 +92,14 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     try:
         made.tell("purpose add", file=PARKING)
         made.tell("purpose publish", id="parking")
+        made.register(
+            "desk",
+            "baseline",
+            agency="municipality",
+            scope=DESK,
+            grant_types=["client_credentials"],
+            redirect_uris=[back],
+        )
         made.register("housing", "baseline", agency="municipality", scope="openid", redirect_uris=[back])
         yield made
     finally:
@@ -164,19 +173,29 @@ def asking(server: Server, back: str) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="module")
-def permitted(server: Server, back: str) -> Callable[..., None]:
-    """The municipality is permitted one kind of data of the citizen who has just come back to it."""
+def municipal(server: Server, back: str) -> Callable[..., httpx2.Response]:
+    """The municipality's own software calls the registry about the citizen who has just come back to it."""
 
-    def permit(page: Any, purpose: str, category: str) -> None:
+    def call(page: Any, what: str, **body: Any) -> httpx2.Response:
         code = dict(parse_qsl(urlsplit(page.url).query))["code"]
         sub = claims(redeem(server, server.clients["housing"], code, redirect_uri=back).json()["id_token"])["sub"]
-        service = server.clients["service"]
-        form = {"grant_type": "client_credentials", "scope": "consent:permit"}
-        token = httpx2.post(f"{server.issuer}/oauth2/token", data=form, auth=(service.client_id, service.secret))
-        asked = {"sub": sub, "purpose": purpose, "data": [category], "source": "population-register"}
+        desk = server.clients["desk"]
+        form = {"grant_type": "client_credentials", "scope": DESK}
+        token = httpx2.post(f"{server.issuer}/oauth2/token", data=form, auth=(desk.client_id, desk.secret))
         headers = {"authorization": f"Bearer {token.json()['access_token']}"}
-        done = httpx2.post(f"{server.issuer}/consent/v1/permits", json=asked, headers=headers)
+        done = httpx2.post(f"{server.issuer}/consent/v1/{what}", json={"sub": sub, **body}, headers=headers)
         assert done.status_code == 201, done.text
+        return done
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def permitted(municipal: Callable[..., httpx2.Response]) -> Callable[..., None]:
+    """It is permitted one kind of data of him."""
+
+    def permit(page: Any, purpose: str, category: str) -> None:
+        municipal(page, "permits", purpose=purpose, data=[category], source="population-register")
 
     return permit
 
@@ -194,6 +213,14 @@ def answer(page: Any, **answers: str) -> int:
         page.click(f"input[name={name}][value={value}]")
     page.click(CONFIRM)
     return len(answers) + 1
+
+
+def faults(page: Any, where: str) -> dict[str, list[str]]:
+    """What axe finds there, or what scrolls sideways. It needs the script that nobody else here needs."""
+    page.goto(where)
+    look, seen = looker(page)
+    look(where)
+    return seen
 
 
 def consents(page: Any) -> list[str]:
@@ -502,7 +529,8 @@ def test_rule_19_and_20_before_the_last_step_it_says_what_follows_offers_deletio
     permitted: Callable[..., None],
 ) -> None:
     """Consequences, what was shared already, whom to ask to delete it; no reason, no payment, no call."""
-    page = open_page(visitor("rule19"))
+    one = visitor("rule19")
+    page = open_page(one)
     page.goto(asking())
     answer(page, address="allow", income="allow")
     permitted(page, "housing-benefit", "address")
@@ -520,6 +548,7 @@ def test_rule_19_and_20_before_the_last_step_it_says_what_follows_offers_deletio
     assert not page.is_checked("input[name=delete]")
     assert sum("Active" in one for one in consents(page)) == 2
     page.go_back()
+    assert faults(open_page(one, java_script_enabled=True), page.url) == {}
     page.check("input[name=delete]")
     page.click(CONFIRM)
     assert "You also asked to delete what it already has." in page.inner_text(".utrecht-alert--ok")
@@ -614,14 +643,24 @@ def test_rule_24_more_than_the_purpose_allows_is_not_asked(
 
 
 def test_rule_28_who_is_too_young_is_asked_nothing_and_logs_in_all_the_same(
-    server: Server, asking: Callable[..., str], open_page: Callable[..., Any], visitor: Callable[..., Visitor]
+    back: str,
+    asking: Callable[..., str],
+    open_page: Callable[..., Any],
+    visitor: Callable[..., Visitor],
+    municipal: Callable[..., httpx2.Response],
 ) -> None:
-    """Not even by a form that was made for somebody else; nobody can allow it in his name."""
-    day = datetime.now(UTC).date()
-    page = open_page(visitor("rule28", birth_date=f"{day.year - 10}-06-01"))
-    page.goto(asking())
-    assert told(page) == {"code"}
+    """Neither while he logs in, nor where the agency lodged a request."""
+    child = visitor("rule28", birth_date=f"{datetime.now(UTC).year - 10}-06-01")
+    page = open_page(child)
     page.goto(f"{asking()}&prompt=consent")
-
     assert told(page) == {"code"}
+
+    uses = [{"purpose": "housing-benefit", "data": ["address"], "durationDays": 30}]
+    page.goto(municipal(page, "requests", uses=uses, callback=back).json()["link"])
+
+    assert page.inner_text("h1") == "A parent decides this"
+    assert page.locator("main input:not([type=hidden])").count() == 0
+    assert faults(open_page(child, java_script_enabled=True), page.url) == {}
+    page.click("main button")
+    assert urlsplit(page.url).path == "/callback"
     assert consents(page) == []
