@@ -187,6 +187,8 @@ _plain(event_stream, "list", "event-stream list", "All event streams: how many e
 _plain(
     event_stream, "resume", "event-stream resume", "Push again to a receiver that was given up; nothing was lost.", "id"
 )
+_plain(event_stream, "show", "event-stream show", "The newest events of a stream: waiting, taken or refused.", "id")
+_plain(event_stream, "replay", "event-stream replay", "Send again all that a stream keeps, 30 days of it.", "id")
 _plain(consent, "withdraw", "consent withdraw", "Withdraw for a citizen who asked.", "id")
 _plain(officer, "list", "officer list", "All officers, those who ended too.")
 _plain(officer, "end", "officer end", "An officer is one no more: invitation, passkey and session end at once.", "name")

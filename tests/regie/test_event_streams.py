@@ -28,6 +28,10 @@ async def test_a_receiver_that_is_given_up_is_told_and_resumed(inside: Inside) -
         await asyncio.gather(*await house.consent.pusher.round())
         clock.advance(86_400)
     parked, (row,) = _finding(inside), inside.run("event-stream list")
+    jti = database.write_now(lambda c: streams.waiting(c, made.id, 1))[0][0].jti
+    shown = inside.run("event-stream show", id=made.id)
+    database.write_now(lambda c: streams.settle(c, made.id, [jti], {}, clock.now()))
+    again = inside.run("event-stream replay", id=made.id)
     inside.run("event-stream resume", id=made.id)
     await asyncio.gather(*await house.consent.pusher.round())
 
@@ -37,6 +41,8 @@ async def test_a_receiver_that_is_given_up_is_told_and_resumed(inside: Inside) -
     assert made.id in parked[1]
     assert (row["agency"], row["status"], row["waiting"]) == ("municipality", "parked", 1)
     assert row["error"]
+    assert [(one["jti"], one["event"], one["status"]) for one in shown] == [(jti, "verification", "waiting")]
+    assert again == {"id": made.id, "events": 1}
     assert inside.run("event-stream list")[0]["status"] == "enabled"
     with pytest.raises(Refused):
         inside.run("event-stream resume", id="A" * 22)
