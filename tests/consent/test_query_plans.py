@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import event, text
 
 from consent.permits import Asked
+from consent.store import estonia, govstack
 
 if TYPE_CHECKING:
+    from base.database import Connection
     from tests.fixtures.registry import World
 
 BIG = (
     "consent", "consent_event", "data_use", "permit", "redemption", "use_report", "act", "subject", "citizen_seed", "outbox",
-    "pending_leaf", "stream_event", "ledger_tile", "ledger_batch",
+    "pending_leaf", "stream_event", "ledger_tile", "ledger_batch", "govstack_revision", "estonia_validation",
+    "named", "govstack_revision_1",
 )  # fmt: skip
 ASKED = Asked("municipality", "housing-benefit", ("income",), "tax-authority")
 
@@ -43,6 +46,31 @@ async def test_no_hot_statement_walks_a_big_table(world: World, anna: str) -> No
 
     assert len(seen) > 20
     assert walked == []
+
+
+async def test_no_list_of_others_protocols_walks_a_big_table(world: World, anna: str) -> None:
+    """GovStack's records, individuals and revisions; Estonia's references."""
+    recorded, sub = await world.give(anna), world.sub(anna)
+    seen: list[tuple[str, object]] = []
+
+    def ask(connection: Connection) -> None:
+        event.listen(connection, "before_cursor_execute", lambda _c, _k, sql, values, *_: seen.append((sql, values)))
+        (row,) = govstack.answered(connection, "municipality", 0, 100)
+        assert govstack.answered(connection, "municipality", 0, 100, sub=sub) == [row]
+        assert govstack.individuals(connection, "municipality", 0, 100) == [sub]
+        assert len(govstack.items(connection, anna, "municipality", "housing-benefit", 1)) == 2
+        assert govstack.versions_answered(connection, anna, "municipality", "housing-benefit") == [1]
+        govstack.listed(connection, "municipality", "Policy", 0, 100)
+        govstack.revisions(connection, "municipality", "Policy", "1", 0, 100)
+        govstack.newest(connection, "municipality", "Policy", "1")
+        assert set(estonia.named(connection, [*recorded.consents, "nothing"])) == set(recorded.consents)
+        assert set(estonia.of_citizen(connection, anna, "municipality", ["housing-benefit"])) == {"housing-benefit"}
+        estonia.validations(connection, recorded.consents[0], "tax-authority")
+
+    world.database.read_now(ask)
+
+    assert len(seen) == 11
+    assert [(line, sql) for sql, values in seen for line in _plan(world, sql, values)] == []
 
 
 def _plan(world: World, sql: str, values: object) -> list[str]:
