@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, bindparam, func, select
 
 from base.database import Connection
 from consent.checks import Answer
-from consent.store.records import LAST
+from consent.store.records import ANSWER
 from consent.store.tables import catalogue, consent, consent_event, subject
 
 MOST = 32
@@ -40,14 +40,7 @@ def _statement(size: int) -> Select[Any]:
         subject.c.sub,
         subject.c.citizen,
         consent.c.purpose,
-        consent.c.category,
-        consent.c.id,
-        consent.c.state,
-        consent.c.purpose_version,
-        consent.c.expires_at,
-        consent.c.once,
-        LAST,
-        consent.c.seal,
+        *ANSWER,
     ).select_from(catalogue.outerjoin(subject, known).outerjoin(consent, counts))
 
 

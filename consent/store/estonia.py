@@ -11,7 +11,7 @@ from sqlalchemy import and_, delete, insert, select
 
 from base.database import Connection
 from consent.checks import Answer
-from consent.store.records import LAST
+from consent.store.records import ANSWER
 from consent.store.tables import consent, estonia_validation, permit
 
 Answers = Mapping[str, Answer]
@@ -52,7 +52,7 @@ def named(connection: Connection, references: Collection[str]) -> dict[str, Name
     key = [consent.c[name] == of.c[name] for name in ("citizen", "agency", "purpose")]
     columns = (of.c.id, of.c.citizen, of.c.agency, of.c.purpose, of.c.purpose_version, of.c.state, of.c.expires_at)
     rows = connection.execute(
-        select(*columns, *_answer())
+        select(*columns, *ANSWER)
         .select_from(of.outerjoin(consent, and_(*key, consent.c.current)))
         .where(of.c.id.in_(references), of.c.citizen != "")
         .order_by(consent.c.seq)
@@ -70,7 +70,7 @@ def of_citizen(connection: Connection, citizen: str, agency: str, purposes: Coll
     """By purpose, of those that have an answer."""
     where = (consent.c.citizen == citizen, consent.c.agency == agency, consent.c.purpose.in_(purposes))
     rows = connection.execute(
-        select(consent.c.purpose, *_answer()).where(*where, consent.c.current).order_by(consent.c.seq)
+        select(consent.c.purpose, *ANSWER).where(*where, consent.c.current).order_by(consent.c.seq)
     )
     found: dict[str, dict[str, Answer]] = {}
     for row in rows:
@@ -98,11 +98,6 @@ def validations(connection: Connection, reference: str, source: str) -> list[Val
         .limit(VALIDATIONS)
     )
     return [Validation(*row) for row in rows]
-
-
-def _answer() -> tuple[Any, ...]:
-    c = consent.c
-    return c.category, c.id, c.state, c.purpose_version, c.expires_at, c.once, c.seq, LAST, c.seal
 
 
 def _add(answers: dict[str, Answer], row: Any) -> None:

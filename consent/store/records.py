@@ -22,7 +22,7 @@ _KEY = (
 )
 LAST = select(func.max(consent_event.c.seq)).where(consent_event.c.consent == consent.c.id).scalar_subquery()
 """Beside each answer, in the same statement, the last that happened to it: an end, if its row was put back."""
-_ANSWERS = select(
+ANSWER = (
     consent.c.category,
     consent.c.id,
     consent.c.state,
@@ -31,7 +31,9 @@ _ANSWERS = select(
     consent.c.once,
     LAST,
     consent.c.seal,
-).where(*_KEY)
+)
+"""The category, and what an `Answer` is made of, in its order."""
+_ANSWERS = select(*ANSWER).where(*_KEY)
 _ANSWERS_LOCKED = _ANSWERS.with_for_update()
 _REVISION = select(func.max(consent_event.c.seq))
 _EVENT = insert(consent_event).returning(consent_event.c.seq)
