@@ -23,7 +23,7 @@ from consent.permits import Asked
 from consent.registry import Registry
 from consent.store import estonia as store
 from consent.store import subjects
-from consent.store.estonia import Answers, Named
+from consent.store.estonia import Answers, Named, Validation
 from keys.derive import Pseudonyms
 
 APPROVED, DECLINED, EXPIRED, INAPPLICABLE = "APPROVED", "DECLINED", "EXPIRED", "INAPPLICABLE"
@@ -242,18 +242,19 @@ class ConsentService:
         if not self.registry.ledger.fence.is_open(connection):
             raise Refused(UNRECONCILED)
         at = min(told.astimezone(UTC), now)
-        # A source's clock that is behind ours: then it was as the permit was issued.
-        moments = {
-            one: max(at, one.issued_at)
-            for one in store.validations(connection, reference, source)
-            if one.issued_at - at <= SKEW
-        }
-        if any(one.redeemed_at == moment for one, moment in moments.items()):
+        if self._is_told(connection, source, reference, at):
             return
-        for one, moment in moments.items():
-            if one.redeemed_at is None and self._take(connection, source, one.signed, moment):
+        for one in store.validations(connection, reference, source):
+            moment = _moment(one, at)
+            if moment is not None and one.redeemed_at is None and self._take(connection, source, one.signed, moment):
                 return
-        raise Refused(NOT_FOUND)
+        # The same report, sent twice at once: the other one was first.
+        if not self._is_told(connection, source, reference, at):
+            raise Refused(NOT_FOUND)
+
+    def _is_told(self, connection: Connection, source: str, reference: str, at: datetime) -> bool:
+        found = store.validations(connection, reference, source)
+        return any(one.redeemed_at is not None and one.redeemed_at == _moment(one, at) for one in found)
 
     def _take(self, connection: Connection, source: str, signed: str, at: datetime) -> bool:
         try:
@@ -263,6 +264,11 @@ class ConsentService:
 
     async def is_up(self) -> bool:
         return await self.registry.database.read(self.registry.ledger.fence.is_open)
+
+
+def _moment(one: Validation, at: datetime) -> datetime | None:
+    """When a source gave data under this, by its own clock; as it was issued, where that clock is behind ours."""
+    return max(at, one.issued_at) if one.issued_at - at <= SKEW else None
 
 
 def _why_not(catalogue: Catalogue, agency: str, purpose: str) -> str:

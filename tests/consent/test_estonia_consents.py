@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -302,13 +303,34 @@ class TestReportDataTransmission:
         assert code(await report(world, one, now, "municipality")) == nothing
         assert code(await report(world, one, now + timedelta(seconds=700))) == (400, "VALIDATION")
         assert code(await report(world, one, now - timedelta(days=2))) == (400, "VALIDATION")
-        for at in ("yesterday", "2026-11-24T12:00:00", 5):
+        for at in ("yesterday", "2026-11-24T12:00:00", 5, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
             body = {"transmissionTimestamp": at, "consentReference": one}
             assert code(await post(world, "/reporting/consent", body, "tax-authority")) == (400, "VALIDATION")
         assert count(world, redemption) == 0
 
         assert (await report(world, one, now - timedelta(seconds=60))).status_code == 200  # a clock that is behind
         assert count(world, redemption) == 1
+
+    async def test_the_same_report_at_once_is_one(self, world: World, anna: str) -> None:
+        await world.give(anna)
+        one, now = await reference(world, anna), world.clock.now()
+        await validate(world, one)
+        done = await asyncio.gather(*(report(world, one, now) for _ in range(6)))
+
+        assert {found.status_code for found in done} == {200}
+        assert count(world, redemption) == 1
+
+    @ONE_DATABASE
+    async def test_each_transmission_takes_a_validation_of_its_own(self, world: World, anna: str) -> None:
+        await world.give(anna)
+        one, now = await reference(world, anna), world.clock.now()
+        for _ in range(2):
+            await validate(world, one)
+        world.clock.advance(10)
+        found = [await report(world, one, now + timedelta(seconds=late)) for late in (1, 2, 1, 3)]
+
+        assert [each.status_code for each in found] == [200, 200, 200, 404]
+        assert count(world, redemption) == 2
 
     @ONE_DATABASE
     async def test_what_is_kept_of_a_validation_goes_with_the_day_and_with_the_citizen(
