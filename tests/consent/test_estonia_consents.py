@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select, update
 
+from consent.ledger.inspect import inspect
 from consent.store import altered, forgetting
 from consent.store.tables import consent, data_use, estonia_validation, lodged_request, redemption
 from tests.fixtures.registry import CALLBACK
@@ -289,6 +290,10 @@ class TestReportDataTransmission:
         assert [(found.status_code, found.json()) for found in done] == [(200, {"response": "success"})] * 2
         assert use.redeemed_at == sent
         assert count(world, redemption) == 1
+        # Told late, and the ledger agrees with the register all the same.
+        await world.registry.ledger.round()
+        agreed = world.database.snapshot_now(lambda c: list(inspect(c, world.registry.ledger, world.ring.pseudonyms)))
+        assert agreed == []
 
     async def test_what_was_not_validated_or_had_run_out_is_no_report(self, world: World, anna: str) -> None:
         await world.give(anna)
