@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from base.database import Connection
 from base.i18n import ZONE
 from consent.errors import BadCursor
-from consent.store import uses
+from consent.store import lookups, uses
+from consent.store.lookups import Lookup
 from consent.store.uses import Use
 from keys.digest import b64decode, b64encode
 from keys.errors import Unsealable
@@ -59,12 +60,13 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the filters can choose, when the oldest line is of, and the last twelve months; oldest month first."""
+    """What the filters can choose, when the oldest line is of, and the last twelve months; oldest month first. `lookups`: the newest hundred."""
 
     recipients: tuple[str, ...]
     purposes: tuple[str, ...]
     first: datetime | None
     months: tuple[Month, ...]
+    lookups: tuple[Lookup, ...]
 
 
 def page(
@@ -107,6 +109,7 @@ def overview(connection: Connection, citizen: str, *, now: datetime, wanted: Fil
         tuple(uses.purposes(connection, citizen)),
         uses.first(connection, citizen),
         tuple(Month(*one) for one in months),
+        tuple(lookups.of_citizen(connection, citizen, limit=MAX_PAGE)),
     )
 
 

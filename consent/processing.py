@@ -25,12 +25,13 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "use": lambda row: f"{row['use_kind']} {row['decision']}",
     "redemption": lambda _: "permit redeemed",
     "report": lambda row: f"use reported: {row['outcome']}",
+    "lookup": lambda row: f"looked up: {row['what']}",
 }
-_CALLER = {"consent": "agency", "use": "recipient", "redemption": "source", "report": "recipient"}
+_CALLER = {"consent": "agency", "use": "recipient", "redemption": "source", "report": "recipient", "lookup": "by"}
 """By kind of line, the member that names the agency that called us, when it was an agency."""
 
 
-_PLACE = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18}){3}", re.ASCII)
+_PLACE = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18}){4}", re.ASCII)
 
 
 class BadPlace(ValueError):
@@ -110,8 +111,8 @@ def _record(kind: str, row: Mapping[str, Any], catalogue: Catalogue, sealer: Sea
 
 
 def _activity(row: Mapping[str, Any], issuer: str) -> str:
-    """Where the purpose can be read; its version behind it. Without one: the permit of somebody who was forgotten."""
-    purpose = row["purpose_of"] if "purpose_of" in row else row["purpose"]
+    """Where the purpose can be read; its version behind it. Without one: the permit of somebody who was forgotten, or a look-up."""
+    purpose = row["purpose_of"] if "purpose_of" in row else row.get("purpose")
     version = f"#version-{row['purpose_version']}" if "purpose_version" in row else ""
     return f"{issuer}/consent/v1/purposes" + (f"/{purpose}{version}" if purpose else "")
 

@@ -14,7 +14,7 @@ from consent.complaining import Complaint, Complaints
 from consent.dpv.record import state_of
 from consent.export.mentioned import Mentioned
 from consent.registry import Registry
-from consent.store import exported, records, seeds
+from consent.store import exported, lookups, records, seeds
 from consent.store.records import Record
 from keys.ring import Ring
 
@@ -45,6 +45,7 @@ class Export:
         if self.proven:
             for leaf, seq in await registry.database.read(lambda c: exported.newest(c, citizen)):
                 await registry.ledger.proof(leaf, seq)
+        looked = await registry.database.read(lambda c: lookups.of_citizen(c, citizen, limit=ALL))
         known = await registry.database.read(lambda c: exported.pseudonyms(c, citizen))
         asked = await registry.database.read(lambda c: exported.requests(c, citizen))
         written = await self.complaints.of_citizen(citizen, ALL)
@@ -54,6 +55,7 @@ class Export:
             "pseudonyms": known,
             "requests": [_request(one) for one in asked],
             "complaints": [_complaint(one) for one in written],
+            "lookups": [{"at": time(one.at), "by": one.by, "what": one.what, "leaf": one.leaf} for one in looked],
         }
 
     def consents(self) -> AsyncIterator[Line]:

@@ -33,10 +33,11 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
     "redemption": ("permit", "source", "at", *TRACE),
     "report": ("permit", "recipient", "outcome", "at", *TRACE),
+    "lookup": ("by", "what", "at", *TRACE),
     "act": ("event", "object", "at", "content"),
 }  # fmt: skip
 """By kind of event, the members of its row that its leaf commits to."""
-SECTOR = {"consent": "agency", "use": "recipient", "redemption": "source", "report": "recipient"}
+SECTOR = {"consent": "agency", "use": "recipient", "redemption": "source", "report": "recipient", "lookup": "by"}
 """By kind of event about a citizen, the member that names the agency by whose pseudonym he stands in it."""
 
 

@@ -16,6 +16,7 @@ from base.i18n import N_
 from base.people import CitizenSessions
 from base.problems import Problem
 from base.render import Renderer
+from consent import lookups
 from consent.errors import BadCursor
 from consent.history import Month, midnight
 from consent.pages.page import Page, login
@@ -74,6 +75,7 @@ class History(Page):
             uses=page.uses,
             older=f"{PATH}?{urlencode({**chosen, 'before': page.older})}" if page.older else None,
             overview=overview,
+            WHAT=lookups.WHAT,
             bars=bars(overview.months),
             chosen=chosen,
         )

@@ -18,6 +18,7 @@ from consent.store.tables import (
     consent,
     consent_event,
     data_use,
+    lookup,
     notice,
     permit,
     purpose,
@@ -34,6 +35,7 @@ _KINDS = (
     ("use", data_use),
     ("redemption", redemption),
     ("report", use_report),
+    ("lookup", lookup),
     ("act", act),
 )
 

@@ -15,13 +15,14 @@ from consent.store.tables import (
     data_use,
     estonia_validation,
     lodged_request,
+    lookup,
     permit,
     redemption,
     reminder,
     use_report,
 )
 
-_TABLES = {"consent": consent_event, "use": data_use, "redemption": redemption, "report": use_report}
+_TABLES = {"consent": consent_event, "use": data_use, "redemption": redemption, "report": use_report, "lookup": lookup}
 
 
 def lines(connection: Connection, citizen: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from base.database import Connection
-from consent.store.tables import consent_event, data_use, permit, redemption, use_report
+from consent.store.tables import consent_event, data_use, lookup, permit, redemption, use_report
 
 _OF_PERMIT = permit.c.purpose.label("purpose_of")
 _TABLES = {
@@ -21,6 +21,7 @@ _TABLES = {
         use_report,
         select(use_report, _OF_PERMIT).select_from(use_report.outerjoin(permit, permit.c.id == use_report.c.permit)),
     ),
+    "lookup": (lookup, select(lookup)),
 }
 KINDS = tuple(_TABLES)
 

@@ -1,6 +1,6 @@
 """The registry's tables. `consent_event` is the truth; `consent` is its projection, written in the same transaction.
 
-What the ledger commits to (`consent_event`, `data_use`, `redemption`, `use_report`, `act`) has in each row the hash of
+What the ledger commits to (`consent_event`, `data_use`, `redemption`, `use_report`, `lookup`, `act`) has in each row the hash of
 its leaf, the leaf's place in the queue, and what its salt is made from (consent.ledger.append).
 """
 
@@ -267,6 +267,18 @@ redemption = Table(
     *_trace(),
 )
 
+lookup = Table(
+    "lookup",
+    metadata,
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("citizen", CITIZEN, nullable=False, index=True),
+    Column("by", NAME, nullable=False),
+    Column("what", String(32), nullable=False),  # consent.lookups.WHAT
+    Column("at", Instant, nullable=False),
+    _nonce(),
+    *_leaf(),
+    *_trace(),
+)
 act = Table(
     "act",
     metadata,
@@ -489,7 +501,7 @@ estonia_validation = Table(
 )
 
 APPEND_ONLY = ("act", "govstack_revision", "ledger_batch", "notice")
-FORGETTABLE = ("consent_event", "data_use", "redemption", "use_report")
+FORGETTABLE = ("consent_event", "data_use", "redemption", "use_report", "lookup")
 GROWING = ("ledger_tile",)
 MIGRATION_EXTRA = f"append_only.protect(op, {APPEND_ONLY}, forgettable={FORGETTABLE}, growing={GROWING})"
 """What autogenerate cannot see: triggers that forbid changing what was written."""

@@ -16,7 +16,7 @@ from idp.citizens import account, importing, register
 from idp.citizens.account import AccountError
 from idp.citizens.national_number import is_valid
 from idp.citizens.register import NotARegister, Person
-from regie.commands.base import Progress, Refused
+from regie.commands.base import Progress, Refused, looked
 from regie.house import House
 
 
@@ -87,6 +87,7 @@ def enrol(house: House, params: dict[str, Any], _progress: Progress) -> dict[str
         )
     except AccountError as error:
         raise Refused(str(error)) from error
+    looked(house, params["id"], "enrolled")
     told = {"id": params["id"], "proofing": params["proofing"]}
     return {**told, "enrolment_code": code, "at": house.settings.issuer + "/enrol", "expires_in": 900}
 
@@ -107,6 +108,7 @@ def find(house: House, params: dict[str, Any], _progress: Progress) -> dict[str,
     found = house.databases["idp"].write_now(unit)
     if found is None:
         raise Refused("no citizen here has this number; bring the register up to date: regie citizen import FILE")
+    looked(house, found["id"], "found")
     return found
 
 
@@ -134,6 +136,7 @@ def _state(house: House, citizen_id: str, state: str) -> dict[str, Any]:
     now = house.clock.now()
     if not house.databases["idp"].write_now(lambda c: account.set_state(c, house.ring, citizen_id, state, now)):
         raise Refused(f"there is no citizen {citizen_id} whose state can change")
+    looked(house, citizen_id, "suspended" if state == "suspended" else "resumed")
     return {"id": citizen_id, "state": state}
 
 

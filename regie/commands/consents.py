@@ -6,7 +6,7 @@ from typing import Any
 
 from base import audit
 from base.database import Connection
-from consent import records
+from consent import lookups, records
 from consent.ledger.leaf import TRACE
 from consent.registry import events_of
 from regie.commands.base import Progress, Refused
@@ -14,7 +14,15 @@ from regie.house import House
 
 
 def show(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
-    found = house.databases["consent"].read_now(lambda c: events_of(c, params["id"]))
+    now, pseudonyms = house.clock.now(), house.ring.pseudonyms
+
+    def unit(connection: Connection) -> list[dict[str, Any]]:
+        found = events_of(connection, params["id"])
+        if found and found[0]["citizen"]:
+            lookups.record(connection, found[0]["citizen"], "consent", pseudonyms=pseudonyms, now=now)
+        return found
+
+    found = house.databases["consent"].write_now(unit)
     if not found:
         raise Refused(f"there is no consent {params['id']}")
     hidden = ("citizen", "leaf", "leaf_seq", "nonce", *TRACE)
@@ -38,6 +46,7 @@ def withdraw(house: House, params: dict[str, Any], _progress: Progress) -> dict[
             channel="operator",
         )
         if done is not None:
+            lookups.record(connection, citizen, "withdrawn", pseudonyms=house.ring.pseudonyms, now=now)
             audit.record(connection, "consent.withdrawn_by_operator", actor="operator", object=params["id"], now=now)
         return done
 

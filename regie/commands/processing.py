@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from consent import processing
-from regie.commands.base import Progress, Refused
+from regie.commands.base import Progress, Refused, looked
 from regie.house import House
 
 
@@ -26,6 +26,8 @@ def page(house: House, params: dict[str, Any], _progress: Progress) -> dict[str,
         )
     except processing.BadPlace as error:
         raise Refused("--from is what an export ended at") from error
+    if params["citizen"] and found.records and not params["place"]:
+        looked(house, params["citizen"], "processing_log")
     return asdict(found)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from base.database import Connection
 from idp import ending, logouts, sessions
-from regie.commands.base import Progress, Refused
+from regie.commands.base import Progress, Refused, looked
 from regie.house import House
 
 
@@ -26,7 +26,10 @@ def every(house: House, params: dict[str, Any], _progress: Progress) -> list[Any
             for one in sessions.of(connection, house.settings, params["citizen"], now)
         ]
 
-    return house.databases["idp"].read_now(unit)
+    found = house.databases["idp"].read_now(unit)
+    if found:
+        looked(house, params["citizen"], "sessions")
+    return found
 
 
 def end(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
@@ -37,6 +40,8 @@ def end(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, 
     if params["citizen"]:
         citizen = params["citizen"]
         ended = database.write_now(lambda c: ending.end_all(c, house.ring, citizen, now, actor="operator"))
+        if ended:
+            looked(house, citizen, "sessions_ended")
         return {"citizen": citizen, "ended": ended}
 
     def unit(connection: Connection) -> bool:

@@ -97,7 +97,7 @@ async def test_the_export_has_everything_of_this_citizen_and_every_receipt_in_it
 
 TOLD = {
     "consent": {
-        "complaint", "consent", "consent_event", "data_use", "lodged_request", "permit", "subject", "use_report",
+        "complaint", "consent", "consent_event", "data_use", "lodged_request", "lookup", "permit", "subject", "use_report",
         "redemption",  # takenAt
     },
     "idp": {"account", "citizen", "family", "managed_grant", "notice", "passkey", "session"},

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.fixtures.registry import World
 
 BIG = (
-    "consent", "consent_event", "data_use", "permit", "redemption", "use_report", "act", "subject", "citizen_seed", "outbox",
+    "consent", "consent_event", "data_use", "permit", "redemption", "use_report", "lookup", "act", "subject", "citizen_seed", "outbox",
     "pending_leaf", "stream_event", "ledger_tile", "ledger_batch", "govstack_revision", "estonia_validation",
     "named", "govstack_revision_1",
 )  # fmt: skip

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from base.database.tables import OUTBOX
+from consent import lookups
 from consent.interface import QuestionChanged
 from consent.permits import Asked
 from consent.store import govstack, tables
@@ -170,6 +171,8 @@ class TestDatabaseForbids:
         permitted = await world.database.write(lambda c: world.registry.permit_unit(c, asked, world.sub(anna)))
         await world.registry.redeem(permitted.permit, source="tax-authority")
         await reported(world, permitted.outcome.permit_id)
+        pseudonyms, now = world.ring.pseudonyms, world.clock.now()
+        await world.database.write(lambda c: lookups.record(c, anna, "consent", pseudonyms=pseudonyms, now=now))
         await world.registry.ledger.round()
         revision = govstack.Stored("policy", 1, "{}", world.clock.now(), "municipality", "", ended=False)
         await world.database.write(lambda c: govstack.add(c, "municipality", "policy", revision))

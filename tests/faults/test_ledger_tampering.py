@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TAMPERS = {"sqlite": 1000, "postgresql": 100}
-EVENTS = ("consent_event", "data_use", "redemption", "use_report", "act")
+EVENTS = ("consent_event", "data_use", "redemption", "use_report", "lookup", "act")
 AUDITED = (*EVENTS, "consent", "permit", "agency", "data_category", "purpose", "notice", "subject", "ledger_tile")
 # What nothing is decided by: when a batch was made and which numbers it spans only helps to find a leaf; a permit's
 # end is in the permit itself, signed, and what it rests on is only told; when the catalogue changed is in its acts; a

@@ -302,7 +302,7 @@ def test_the_supervisors_report_is_of_a_month_and_of_no_other_period(line: Line)
 def test_the_processing_log_is_lines_of_json_and_says_where_it_ended(line: Line) -> None:
     done = line("processing-log", "export")
 
-    assert (done.stdout, done.stderr) == ("", "--from 0.0.0.0\n")
+    assert (done.stdout, done.stderr) == ("", "--from 0.0.0.0.0\n")
     assert "export ended at" in line.json("processing-log", "export", "--from", "yesterday", expect=1)["error"]
 
 

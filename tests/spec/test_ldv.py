@@ -158,7 +158,7 @@ async def test_page_by_page_nothing_is_missing_and_nothing_twice(world: World, a
 
 
 @pytest.mark.parametrize(
-    "place", ["x", "1", "1.2.3", "1.2.3.-4", "1.2.3.4.5", "1.2.3.4 ", "¹.2.3.4", f"{'9' * 19}.1.1.1"]
+    "place", ["x", "1", "1.2.3.4", "1.2.3.-4.5", "1.2.3.4.5.6", "1.2.3.4.5 ", "¹.2.3.4.5", f"{'9' * 19}.1.1.1.1"]
 )
 def test_a_place_that_no_export_ended_at_is_refused(world: World, place: str) -> None:
     with pytest.raises(processing.BadPlace):

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_da30a003"
+revision = "0001_dff99c56"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -376,6 +376,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_lodged_request_citizen"), ["citizen"], unique=False)
 
     op.create_table(
+        "lookup",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("citizen", sa.String(length=43), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("what", sa.String(length=32), nullable=False),
+        sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.Column("nonce", sa.LargeBinary(), nullable=False),
+        sa.Column("leaf", sa.String(length=43), nullable=False),
+        sa.Column("leaf_seq", sa.BigInteger(), nullable=False),
+        sa.Column("trace_id", sa.LargeBinary(), nullable=False),
+        sa.Column("span_id", sa.LargeBinary(), nullable=False),
+        sa.Column("parent_span_id", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_lookup")),
+    )
+    with op.batch_alter_table("lookup", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_lookup_citizen"), ["citizen"], unique=False)
+
+    op.create_table(
         "notice",
         sa.Column("hash", sa.String(length=43), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
@@ -542,7 +560,7 @@ def upgrade() -> None:
     append_only.protect(
         op,
         ("act", "govstack_revision", "ledger_batch", "notice"),
-        forgettable=("consent_event", "data_use", "redemption", "use_report"),
+        forgettable=("consent_event", "data_use", "redemption", "use_report", "lookup"),
         growing=("ledger_tile",),
     )
 
@@ -598,6 +616,10 @@ def downgrade() -> None:
 
     op.drop_table("outbox")
     op.drop_table("notice")
+    with op.batch_alter_table("lookup", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_lookup_citizen"))
+
+    op.drop_table("lookup")
     with op.batch_alter_table("lodged_request", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_lodged_request_citizen"))
         batch_op.drop_index("ix_lodged_request_agency")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from consent import reporting
+from consent import lookups, reporting
 from consent.ledger import leaf, merkle
 from consent.permits import Asked
 from consent.store import tables
@@ -57,6 +57,8 @@ async def everything(world: World, citizen: str) -> None:
     permitted = await world.database.write(lambda c: world.registry.permit_unit(c, asked, world.sub(citizen)))
     await world.registry.redeem(permitted.permit, source="tax-authority")
     await reported(world, permitted.outcome.permit_id)
+    pseudonyms, now = world.ring.pseudonyms, world.clock.now()
+    await world.database.write(lambda c: lookups.record(c, citizen, "consent", pseudonyms=pseudonyms, now=now))
     await world.registry.withdraw(recorded.consents[0], citizen)
 
 
@@ -67,6 +69,7 @@ async def everything(world: World, citizen: str) -> None:
         ("use", "data_use", "recipient", 1),
         ("redemption", "redemption", "source", 1),
         ("report", "use_report", "recipient", 1),
+        ("lookup", "lookup", "by", 1),
     ],
 )
 async def test_each_event_has_a_leaf_that_commits_to_it_and_to_nothing_else(
@@ -98,6 +101,7 @@ async def test_a_leaf_covers_every_column_that_says_something(world: World) -> N
         ("use", "data_use"),
         ("redemption", "redemption"),
         ("report", "use_report"),
+        ("lookup", "lookup"),
         ("act", "act"),
     ):
         columns = {column.name for column in tables.metadata.tables[table].c}
