@@ -188,8 +188,8 @@ class Filling:
                 row |= {"state": "withdrawn", "ended_at": self._tick()}
                 self._event(person, consent, "withdrawn", {**facts, "at": row["ended_at"]})
                 self._tells.append(f"ended {consent}")
+            row |= dict(zip(("status_list", "status_idx"), self._place(consent), strict=True))
             rows["consent"].append({**row, "seal": seals.of_consent(self._pseudonyms, row)})
-            self._place(consent)
 
     def _event(self, person: Person, consent: str, kind: str, facts: Mapping[str, Any]) -> int:
         row = {"consent": consent, "type": kind, "channel": "page", **facts}
@@ -198,7 +198,7 @@ class Filling:
         self._rows["consent_event"].append({"seq": seq, **row, **leaf_columns})
         return seq
 
-    def _place(self, consent: str) -> None:
+    def _place(self, consent: str) -> tuple[int, int]:
         """As consent.store.statuses.place draws it."""
         for _ in range(statuses.TRIES):
             idx = secrets.randbelow(statuses.SIZE)
@@ -208,6 +208,7 @@ class Filling:
             self._list, self._taken = self._list + 1, bytearray(statuses.SIZE)
         self._taken[idx] = 1
         self._rows["consent_status"].append({"consent": consent, "list": self._list, "idx": idx})
+        return self._list, idx
 
     def _uses(self, person: Person) -> None:
         for one in USED:

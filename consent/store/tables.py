@@ -33,6 +33,11 @@ metadata = MetaData(
 )
 common.attach(metadata)
 
+HOLDS_NO_MORE = {
+    "sqlite": "(state <> 'given' OR seal = x'' OR current = 0)",
+    "postgresql": "(state <> 'given' OR seal = '' OR NOT current)",
+}
+"""Of a consent, as its index has it: a planner knows it again by the letter."""
 CITIZEN = String(43)
 NAME = String(64)
 
@@ -166,6 +171,9 @@ consent = Table(
     Column("seq", BigInteger, nullable=False),
     # Whether its agencies were told that its time is up: no decision looks at it.
     Column("expiry_told", Boolean, nullable=False),
+    # Its place in the status lists, as `consent_status` has it; empty while it has none.
+    Column("status_list", Integer),
+    Column("status_idx", Integer),
     # Of a given consent: a MAC over what is decided by (consent.seals); empty once it ended.
     Column("seal", LargeBinary, nullable=False),
     CheckConstraint("state IN ('given', 'refused', 'withdrawn', 'used')", name="ck_consent_state"),
@@ -188,6 +196,14 @@ consent = Table(
         "ended_at",
         sqlite_where=text("ended_at IS NOT NULL"),
         postgresql_where=text("ended_at IS NOT NULL"),
+    ),
+    # A whole status list: read from the index alone, and only what holds no more.
+    Index(
+        "ix_consent_status",
+        "status_list",
+        "status_idx",
+        sqlite_where=text(HOLDS_NO_MORE["sqlite"]),
+        postgresql_where=text(HOLDS_NO_MORE["postgresql"]),
     ),
     Index(
         "ix_consent_expiring",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import event, text
 
 from consent.permits import Asked
-from consent.store import estonia, govstack
+from consent.store import estonia, govstack, statuses
 
 if TYPE_CHECKING:
     from base.database import Connection
@@ -117,3 +117,25 @@ async def test_a_check_reads_the_answers_by_their_unique_index(world: World, ann
 
     plan = world.database.read_now(explain)
     assert "uq_consent_current" in plan, plan
+
+
+async def test_a_status_list_is_read_from_the_index_of_what_ended(world: World, anna: str) -> None:
+    consents = (await world.give(anna)).consents
+    placed = [world.database.write_now(lambda c, one=one: statuses.place(c, one)) for one in consents]
+    await world.registry.withdraw(consents[0], anna)
+    seen: list[tuple[str, object]] = []
+    event.listen(
+        world.database._read, "before_cursor_execute", lambda _c, _k, sql, values, *_: seen.append((sql, values))
+    )
+    ended = world.database.read_now(lambda c: statuses.ended(c, 0, None))
+    ((sql, values),) = seen
+
+    def explain(connection: object) -> str:
+        if world.backend.name == "sqlite":
+            return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all())
+        for way in ("seqscan", "bitmapscan"):
+            connection.execute(text(f"SET enable_{way} = off"))
+        return str(connection.exec_driver_sql(f"EXPLAIN {sql}", values).all())
+
+    assert ended == [placed[0].idx]
+    assert "ix_consent_status" in world.database.read_now(explain)

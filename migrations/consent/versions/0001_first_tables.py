@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_dff99c56"
+revision = "0001_958ebdc1"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -119,6 +119,8 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("expiry_told", sa.Boolean(), nullable=False),
+        sa.Column("status_list", sa.Integer(), nullable=True),
+        sa.Column("status_idx", sa.Integer(), nullable=True),
         sa.Column("seal", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("state <> 'given' OR expires_at IS NOT NULL", name="ck_consent_expires"),
         sa.CheckConstraint("state IN ('given', 'refused', 'withdrawn', 'used')", name="ck_consent_state"),
@@ -139,6 +141,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state = 'given' AND current = 1 AND expiry_told = 0"),
             postgresql_where=sa.text("state = 'given' AND current AND NOT expiry_told"),
+        )
+        batch_op.create_index(
+            "ix_consent_status",
+            ["status_list", "status_idx"],
+            unique=False,
+            sqlite_where=sa.text("(state <> 'given' OR seal = x'' OR current = 0)"),
+            postgresql_where=sa.text("(state <> 'given' OR seal = '' OR NOT current)"),
         )
         batch_op.create_index(
             "uq_consent_current",
@@ -670,6 +679,11 @@ def downgrade() -> None:
     with op.batch_alter_table("consent", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_consent_current", sqlite_where=sa.text("current = 1"), postgresql_where=sa.text("current")
+        )
+        batch_op.drop_index(
+            "ix_consent_status",
+            sqlite_where=sa.text("(state <> 'given' OR seal = x'' OR current = 0)"),
+            postgresql_where=sa.text("(state <> 'given' OR seal = '' OR NOT current)"),
         )
         batch_op.drop_index(
             "ix_consent_expiring",
