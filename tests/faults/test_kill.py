@@ -171,7 +171,7 @@ def test_what_was_acknowledged_outlives_every_kill(house: House) -> None:
         threads = [threading.Thread(target=_until_killed, args=(work, killed, failures)) for work in works]
         for thread in threads:
             thread.start()
-        time.sleep(chance.uniform(0.02, 0.6))
+        time.sleep(chance.uniform(0.02, 1.0))
         house.server.kill()
         killed.set()
         for thread in threads:

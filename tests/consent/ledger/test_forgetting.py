@@ -26,7 +26,7 @@ async def test_what_he_gave_ends_and_no_line_is_his(world: World, anna: str) -> 
     await everything(world, anna)
     await everything(world, world.citizen("bert"))
 
-    assert forget(world, anna) == 7
+    assert forget(world, anna) == 8
 
     assert await world.registry.consents(anna) == []
     assert (await world.registry.history(anna)).uses == ()
@@ -69,7 +69,7 @@ async def test_the_act_lists_the_leaves_that_nobody_can_open_again(world: World,
     emptied = {row["leaf"] for table in tables.FORGETTABLE for row in rows(world, table) if row["nonce"] == b""}
     assert act["event"] == "citizen.forgotten"
     assert set(act["content"]["lines"]) == emptied
-    assert len(emptied) == 7
+    assert len(emptied) == 8
 
 
 async def test_again_changes_nothing(world: World, anna: str) -> None:

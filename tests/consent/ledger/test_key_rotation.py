@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agency import receipt
 from agency.receipt import NotProven
+from keys.ring import Ring
 from tests.consent.ledger.test_witnesses import at, both, head, keys, said, three, with_policy
+from tests.fixtures.house import KEK, START
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.fixtures.inside import Inside
     from tests.fixtures.registry import World
     from tests.fixtures.witnesses import Run, Running
 
 __all__ = ["three", "with_policy"]
+
+
+@pytest.fixture
+def ring(ring_directory: Path, tmp_path: Path) -> Ring:
+    """One of its own: the others' keys are not rotated."""
+    shutil.copytree(ring_directory, tmp_path / "ring")
+    return Ring.open(tmp_path / "ring", KEK, now=START)
 
 
 async def test_receipts_from_before_and_after_verify_with_what_each_holder_knows(
