@@ -23,6 +23,7 @@ WHAT = {
     "enrolled": N_("Made a code with which you can log in for the first time, or again"),
     "suspended": N_("Closed your account"),
     "resumed": N_("Opened your account again"),
+    "session_ended": N_("Logged you out in one place"),
     "sessions_ended": N_("Logged you out everywhere"),
     "withdrawn": N_("Stopped a permission because you asked for it"),
 }

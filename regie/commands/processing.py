@@ -26,7 +26,8 @@ def page(house: House, params: dict[str, Any], _progress: Progress) -> dict[str,
         )
     except processing.BadPlace as error:
         raise Refused("--from is what an export ended at") from error
-    if params["citizen"] and found.records and not params["place"]:
+    # On each page: where an export goes on is for who asks to choose.
+    if params["citizen"] and found.records:
         looked(house, params["citizen"], "processing_log")
     return asdict(found)
 

@@ -44,12 +44,15 @@ def end(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, 
             looked(house, citizen, "sessions_ended")
         return {"citizen": citizen, "ended": ended}
 
-    def unit(connection: Connection) -> bool:
+    def unit(connection: Connection) -> str | None:
         owner = sessions.owner(connection, params["id"])
-        return owner is not None and ending.end(connection, house.ring, params["id"], owner, now, actor="operator")
+        ended = owner is not None and ending.end(connection, house.ring, params["id"], owner, now, actor="operator")
+        return owner if ended else None
 
-    if not database.write_now(unit):
+    owner = database.write_now(unit)
+    if owner is None:
         raise Refused(f"there is no session {params['id']} that is open")
+    looked(house, owner, "session_ended")
     return {"id": params["id"], "ended": 1}
 
 

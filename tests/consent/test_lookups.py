@@ -15,7 +15,7 @@ from regie.commands.base import Refused
 from tests.fixtures.server import CITIZENS
 
 if TYPE_CHECKING:
-    from tests.fixtures.inside import Inside
+    from tests.fixtures.inside import Browser, Inside
 
 
 def tell(inside: Inside, command: str, **params: Any) -> Any:
@@ -43,29 +43,38 @@ async def consent_of(inside: Inside, citizen: str) -> str:
     return done.consents[0]
 
 
+async def logged_in(inside: Inside) -> Browser:
+    browser = inside.browser()
+    await browser.get(f"{inside.issuer}/login?to=/my/history")
+    await browser.log_in("anna")
+    return browser
+
+
 async def test_each_command_about_one_citizen_is_a_line_of_his(inside: Inside) -> None:
     """N5, L-13: watch the watchers."""
     anna, bram = (inside.citizens[name] for name in ("anna", "bram"))
     handle = inside.house.ring.pseudonyms.handle(anna)
     consent = await consent_of(inside, handle)
-    browser = inside.browser()
-    await browser.get(f"{inside.issuer}/login?to=/my/history")
-    await browser.log_in("anna")
+    browser = await logged_in(inside)
 
     tell(inside, "citizen find", number=CITIZENS["anna"][0])
     tell(inside, "consent show", id=consent)
     tell(inside, "consent withdraw", id=consent)
-    tell(inside, "session list", citizen=anna)
-    tell(inside, "processing-log page", citizen=anna, place="")
+    session = tell(inside, "session list", citizen=anna)[0]["id"]
+    tell(inside, "processing-log page", citizen=anna, place="0.0.0.0.0")
     page = await browser.http.get("/my/history")
+    tell(inside, "session end", id=session, citizen="")
+    inside.clock.advance(60)
+    await logged_in(inside)
     tell(inside, "session end", id="", citizen=anna)
     tell(inside, "citizen suspend", id=anna)
     tell(inside, "citizen resume", id=anna)
     tell(inside, "citizen enrol", id=anna, proofing="substantial")
 
-    done = ["found", "consent", "withdrawn", "sessions", "processing_log", "sessions_ended", "suspended", "resumed"]
-    assert written(inside) == [(handle, one) for one in [*done, "enrolled"]]
-    assert set(lookups.WHAT) == {*done, "enrolled"}
+    done = ["found", "consent", "withdrawn", "sessions", "processing_log", "session_ended", "sessions_ended"]
+    done += ["suspended", "resumed", "enrolled"]
+    assert written(inside) == [(handle, one) for one in done]
+    assert set(lookups.WHAT) == set(done)
     assert page.text.count("burgerservicenummer opgezocht") + page.text.count("citizen service number") == 1
     assert inside.house.ring.pseudonyms.handle(bram) not in dict(written(inside))
 
