@@ -47,12 +47,12 @@ def read(headers: list[tuple[bytes, bytes]]) -> Trace | None:
 
 
 def enter(headers: list[tuple[bytes, bytes]]) -> None:
-    """From here on, in this task, everything is part of the trace that these headers name."""
-    _current.set(read(headers))
+    """From here on, in this task, everything is part of the trace that these headers name, or of a new one."""
+    _current.set(read(headers) or Trace(os.urandom(16)))
 
 
 def current() -> Trace:
-    """What this task is part of; the first who asks begins one."""
+    """What this unit of work is part of; outside any request the first who asks begins a trace, for the unit alone."""
     trace = _current.get()
     if trace is None:
         trace = Trace(os.urandom(16))
@@ -66,7 +66,10 @@ def span() -> bytes:
 
 
 def sent() -> dict[str, str]:
-    """The headers by which whom we call takes part. All is recorded: the flag is always 01."""
-    trace = current()
+    """The headers by which whom we call takes part. All is recorded: the flag is always 01.
+
+    Outside any request each call begins a trace of its own: what a worker sends to two agencies has no number in common.
+    """
+    trace = _current.get() or Trace(os.urandom(16))
     told = {TRACEPARENT: f"00-{trace.id.hex()}-{span().hex()}-01"}
     return {**told, TRACESTATE: trace.state} if trace.state else told

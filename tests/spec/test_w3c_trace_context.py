@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,6 +93,16 @@ class TestSection3_4WhatIsSentOn:
         assert first[1] == again[1] != "0" * 32
         assert first[2] != again[2]
         assert "tracestate" not in trace.sent()
+
+    async def test_what_a_worker_sends_to_two_agencies_has_no_number_in_common(self) -> None:
+        """C-15: no handle by which two agencies could find out that they were told of the same thing."""
+
+        async def worker() -> list[str]:
+            return [trace.sent()["traceparent"] for _ in range(2)]
+
+        first, second = await asyncio.create_task(worker(), context=contextvars.Context())
+
+        assert set(first.split("-")[1:3]) & set(second.split("-")[1:3]) == set()
 
     async def test_whom_we_call_is_told(self) -> None:
         """OAuth metadata and push deliveries alike: whatever leaves through base.fetch."""
