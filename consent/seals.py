@@ -27,6 +27,7 @@ from keys.derive import Pseudonyms
 EVENT = "row.altered"
 CONSENT, PERMIT = "consent", "permit"
 NO_SEAL = b""
+_PURPOSE, _MAC_BYTES = "row", 16
 _encode = msgspec.json.Encoder().encode
 
 
@@ -46,7 +47,7 @@ def of_consent(pseudonyms: Pseudonyms, row: Mapping[str, Any]) -> bytes:
 
 def of_permit(pseudonyms: Pseudonyms, permit_id: str) -> bytes:
     """Of a permit that can be taken."""
-    return pseudonyms.row_mac(_encode((PERMIT, permit_id)))
+    return pseudonyms.mac(_PURPOSE, _encode((PERMIT, permit_id)))[:_MAC_BYTES]
 
 
 def answers(
@@ -105,4 +106,4 @@ def standing(connection: Connection, pseudonyms: Pseudonyms, since: datetime) ->
 
 def _of(pseudonyms: Pseudonyms, one: Answer, category: str, citizen: str, agency: str, purpose: str) -> bytes:
     decides = (one.id, citizen, agency, purpose, category, one.purpose_version, one.expires_at, one.once, one.last)
-    return pseudonyms.row_mac(_encode((CONSENT, *decides)))
+    return pseudonyms.mac(_PURPOSE, _encode((CONSENT, *decides)))[:_MAC_BYTES]
