@@ -58,7 +58,7 @@ def issue(
         raise NoArtefact("one_time")
     place = statuses.place(connection, record.id)
     events = records.events(connection, record.id)
-    if events[-1]["seq"] != record.seq:
+    if records.last(connection, record.id) != record.seq:
         raise NoArtefact("ended")
     document = dpv.document(record, events, catalogue, ring.pseudonyms, issuer=issuer, now=now)
     claims = {

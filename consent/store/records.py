@@ -20,8 +20,14 @@ _KEY = (
     consent.c.purpose == bindparam("p_purpose"),
     consent.c.current,
 )
-LAST = select(func.max(consent_event.c.seq)).where(consent_event.c.consent == consent.c.id).scalar_subquery()
-"""Beside each answer, in the same statement, the last that happened to it: an end, if its row was put back."""
+_ITEM = ("citizen", "agency", "purpose", "category")
+LAST = (
+    select(func.max(consent_event.c.seq))
+    .where(*(consent_event.c[name] == consent.c[name] for name in _ITEM))
+    .scalar_subquery()
+)
+"""Beside each answer, in the same statement, the last that happened in its matter: its end, or the answer that took its
+place, if its row was put back."""
 ANSWER = (
     consent.c.category,
     consent.c.id,
@@ -69,6 +75,11 @@ def answers(
     statement = _ANSWERS_LOCKED if lock and connection.dialect.name != "sqlite" else _ANSWERS
     rows = connection.execute(statement, {"p_citizen": citizen, "p_agency": agency, "p_purpose": purpose})
     return {row[0]: Answer(*row[1:]) for row in rows}
+
+
+def last(connection: Connection, consent_id: str) -> int | None:
+    """The number of the last event in its matter: of its own giving, while it counts."""
+    return connection.execute(select(LAST).where(consent.c.id == consent_id)).scalar()
 
 
 def revision(connection: Connection) -> int:

@@ -136,7 +136,7 @@ consent_event = Table(
     Column("seq", Sequence, primary_key=True, autoincrement=True),
     Column("consent", String(22), nullable=False, index=True),
     Column("type", String(16), nullable=False),  # given, refused, withdrawn, used
-    Column("citizen", CITIZEN, nullable=False, index=True),
+    Column("citizen", CITIZEN, nullable=False),
     Column("agency", NAME, nullable=False),
     Column("purpose", NAME, nullable=False),
     Column("purpose_version", Integer, nullable=False),
@@ -150,6 +150,7 @@ consent_event = Table(
     _nonce(),
     *_leaf(),
     *_trace(),
+    Index("ix_consent_event_matter", "citizen", "agency", "purpose", "category", "seq"),
 )
 consent = Table(
     "consent",
@@ -274,7 +275,7 @@ redemption = Table(
     "redemption",
     metadata,
     Column("seq", Sequence, primary_key=True, autoincrement=True),
-    Column("permit", String(22), nullable=False),
+    Column("permit", String(22), nullable=False, unique=True),
     Column("citizen", CITIZEN, nullable=False, index=True),
     Column("source", NAME, nullable=False),
     Column("at", Instant, nullable=False),

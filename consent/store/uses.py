@@ -76,6 +76,8 @@ def redeem(connection: Connection, permit_id: str, source: str, seal: bytes, now
             permit.c.redeemed_at.is_(None),
             permit.c.expires_at > now,
             permit.c.seal == seal,
+            # A row put back whole, seal and all, was taken nevertheless.
+            ~select(redemption.c.seq).where(redemption.c.permit == permit.c.id).exists(),
         )
         .values(redeemed_at=now, seal=b"")
         .returning(*permit.c)

@@ -157,6 +157,40 @@ async def test_a_whole_row_put_back_as_it_was_does_not_come_back_either(world: W
     assert alarms(world) == [one.id]
 
 
+async def test_nor_does_one_whose_place_another_answer_took(world: World, anna: str) -> None:
+    """The newer answer is made to count no more, and the older row is put back whole: check, permit, signed consent."""
+    one = Edited(world, "anna")
+    old = await one.give()
+    before = next(row for row in rows(world, "consent") if row["id"] == old)
+    question = await world.ask(anna, anew=True)
+    assert question is not None
+    answers = {item.category: False for item in question.items}
+    await world.registry.answer(citizen=anna, question=question, answers=answers, language="nl")
+    one.id = next(row["id"] for row in rows(world, "consent") if row["current"] and row["category"] == "income")
+
+    one.edit(current=False)
+    one.id = old
+    one.edit(**before)
+
+    assert await one.decided() == NO
+    assert alarms(world) == [old]
+    async with world.client() as client:
+        assert (await client.post("/consent/v1/artefacts", json={"record": old})).status_code == 409
+
+
+async def test_a_whole_permit_put_back_is_not_taken_twice(world: World, anna: str) -> None:
+    await world.give(anna)
+    permit = await permit_of(world, anna)
+    (before,) = rows(world, "permit")
+    assert (await redeem(world, permit)).status_code == 200
+
+    world.database.write_now(lambda c: c.execute(update(PERMIT).values(**before)))
+
+    assert (await redeem(world, permit)).json()["reason"] == "altered"
+    assert alarms(world) == [before["id"]]
+    assert len(rows(world, "redemption")) == 1
+
+
 async def test_nobody_makes_a_consent_who_has_the_database_alone(world: World, anna: str) -> None:
     """A whole row of a refusal, made a consent in every column."""
     one = Edited(world, "anna")

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_958ebdc1"
+revision = "0001_a471034c"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -182,8 +182,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_consent_event")),
     )
     with op.batch_alter_table("consent_event", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_consent_event_citizen"), ["citizen"], unique=False)
         batch_op.create_index(batch_op.f("ix_consent_event_consent"), ["consent"], unique=False)
+        batch_op.create_index(
+            "ix_consent_event_matter", ["citizen", "agency", "purpose", "category", "seq"], unique=False
+        )
 
     op.create_table(
         "consent_status",
@@ -497,6 +499,7 @@ def upgrade() -> None:
         sa.Column("span_id", sa.LargeBinary(), nullable=False),
         sa.Column("parent_span_id", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_redemption")),
+        sa.UniqueConstraint("permit", name=op.f("uq_redemption_permit")),
     )
     with op.batch_alter_table("redemption", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_redemption_citizen"), ["citizen"], unique=False)
@@ -672,8 +675,8 @@ def downgrade() -> None:
 
     op.drop_table("consent_status")
     with op.batch_alter_table("consent_event", schema=None) as batch_op:
+        batch_op.drop_index("ix_consent_event_matter")
         batch_op.drop_index(batch_op.f("ix_consent_event_consent"))
-        batch_op.drop_index(batch_op.f("ix_consent_event_citizen"))
 
     op.drop_table("consent_event")
     with op.batch_alter_table("consent", schema=None) as batch_op:
