@@ -241,20 +241,16 @@ class ConsentService:
             raise Refused(SUSPENDED)
         if not self.registry.ledger.fence.is_open(connection):
             raise Refused(UNRECONCILED)
-        at = min(told.astimezone(UTC), now)
-        if self._is_told(connection, source, reference, at):
-            return
-        for one in store.validations(connection, reference, source):
-            moment = _moment(one, at)
-            if moment is not None and one.redeemed_at is None and self._take(connection, source, one.signed, moment):
-                return
-        # The same report, sent twice at once: the other one was first.
-        if not self._is_told(connection, source, reference, at):
-            raise Refused(NOT_FOUND)
-
-    def _is_told(self, connection: Connection, source: str, reference: str, at: datetime) -> bool:
+        told = told.astimezone(UTC)
         found = store.validations(connection, reference, source)
-        return any(one.redeemed_at is not None and one.redeemed_at == _moment(one, at) for one in found)
+        if any(one.told == told for one in found):
+            return
+        for one in found:
+            moment = _moment(one, min(told, now))
+            if moment is not None and one.told is None and self._take(connection, source, one.signed, moment):
+                store.report(connection, one.permit, told)
+                return
+        raise Refused(NOT_FOUND)
 
     def _take(self, connection: Connection, source: str, signed: str, at: datetime) -> bool:
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, select
+from sqlalchemy import and_, delete, insert, select, update
 
 from base.database import Connection
 from consent.checks import Answer
@@ -37,13 +37,12 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What one source was told once. `signed`: the permit; it went to nobody."""
+    """What one source was told once. `signed`: the permit; it went to nobody. `told`: when it gave data, by its clock."""
 
     permit: str
     signed: str
     issued_at: datetime
-    expires_at: datetime
-    redeemed_at: datetime | None
+    told: datetime | None
 
 
 def named(connection: Connection, references: Collection[str]) -> dict[str, Named]:
@@ -88,16 +87,22 @@ def add_validation(
 
 
 def validations(connection: Connection, reference: str, source: str) -> list[Validation]:
-    """What this source was told of this reference, newest first."""
+    """What this source was told of this reference, newest first; held until commit, so that reports come one by one."""
     told = estonia_validation.join(permit, permit.c.id == estonia_validation.c.permit)
     rows = connection.execute(
-        select(permit.c.id, estonia_validation.c.signed, permit.c.issued_at, permit.c.expires_at, permit.c.redeemed_at)
+        select(permit.c.id, estonia_validation.c.signed, permit.c.issued_at, estonia_validation.c.told)
         .select_from(told)
         .where(estonia_validation.c.reference == reference, permit.c.source == source)
         .order_by(permit.c.issued_at.desc(), permit.c.id)
         .limit(VALIDATIONS)
+        .with_for_update(of=estonia_validation)
     )
     return [Validation(*row) for row in rows]
+
+
+def report(connection: Connection, permit_id: str, told: datetime) -> None:
+    """Data was given under this one, then."""
+    connection.execute(update(estonia_validation).where(estonia_validation.c.permit == permit_id).values(told=told))
 
 
 def _add(answers: dict[str, Answer], row: Any) -> None:

@@ -514,6 +514,7 @@ estonia_validation = Table(
     Column("permit", String(22), primary_key=True),
     Column("reference", String(22), nullable=False, index=True),
     Column("signed", Text, nullable=False),
+    Column("told", Instant),  # when the data was given, as the source reports it
     Column("until", Instant, nullable=False, index=True),
 )
 

@@ -337,6 +337,33 @@ class TestReportDataTransmission:
         assert [each.status_code for each in found] == [200, 200, 200, 404]
         assert count(world, redemption) == 2
 
+    @pytest.mark.parametrize("ahead", [-30, 20])
+    async def test_a_source_whose_clock_is_off_reports_each_once(self, world: World, anna: str, ahead: int) -> None:
+        """Behind ours or before it, by less than a minute."""
+        await world.give(anna)
+        one = await reference(world, anna)
+        statuses = []
+        for _ in range(2):
+            await validate(world, one)
+            world.clock.advance(1)
+            at = world.clock.now() + timedelta(seconds=ahead)
+            for _ in range(2):
+                statuses.append((await report(world, one, at)).status_code)
+                world.clock.advance(2)
+
+        assert statuses == [200] * 4
+        assert count(world, redemption) == 2
+
+    async def test_the_same_report_at_once_takes_one_validation_of_several(self, world: World, anna: str) -> None:
+        await world.give(anna)
+        one, now = await reference(world, anna), world.clock.now()
+        for _ in range(4):
+            await validate(world, one)
+        done = await asyncio.gather(*(report(world, one, now) for _ in range(6)))
+
+        assert {found.status_code for found in done} == {200}
+        assert count(world, redemption) == 1
+
     @ONE_DATABASE
     async def test_what_is_kept_of_a_validation_goes_with_the_day_and_with_the_citizen(
         self, world: World, anna: str

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_a471034c"
+revision = "0001_4e6540f8"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -254,6 +254,7 @@ def upgrade() -> None:
         sa.Column("permit", sa.String(length=22), nullable=False),
         sa.Column("reference", sa.String(length=22), nullable=False),
         sa.Column("signed", sa.Text(), nullable=False),
+        sa.Column("told", base.database.types.Instant(), nullable=True),
         sa.Column("until", base.database.types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("permit", name=op.f("pk_estonia_validation")),
     )
