@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from base.database import Connection
 from base.forms import read_json
+from base.problems import Problem
 from consent.api import effects
 from consent.api.shapes import (
     PermitAnswer,
@@ -67,6 +68,9 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer, freshness: Fres
                 done = registry.redemption(body.permit, source=caller.agency)(connection)
             except PermitRefused as refused:
                 done = refused.reason
+            if done == "unreconciled":
+                # Not for good: nothing is kept of it under the key.
+                raise Problem(403, _REFUSALS[done][2], members={"reason": done})
             if isinstance(done, str):
                 status, title, detail = _REFUSALS[done]
                 return status, _problem(status, title, detail, done)

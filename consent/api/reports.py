@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from base.database import Connection
 from base.forms import read_json
+from base.problems import Problem
 from consent import reporting
 from consent.api import effects
 from consent.api.shapes import END, ProblemAnswer
@@ -57,6 +58,9 @@ def routes(registry: Registry, callers: Callers, ring: Ring) -> list[Route]:
                 pseudonyms=ring.pseudonyms,
                 now=registry.clock.now(),
             )
+            if done == "open":
+                # Not for good: nothing is kept of it under the key.
+                raise Problem(409, _REFUSALS[done][2], members={"reason": done})
             if isinstance(done, str):
                 status, title, detail = _REFUSALS[done]
                 return status, msgspec.json.encode(ProblemAnswer("about:blank", title, status, detail, reason=done))

@@ -85,9 +85,10 @@ class TestRecipientReports:
         await world.give(anna)
         permit_id = jose.unverified_claims(await permit_of(world, anna))["jti"]
 
-        early = await report(world, permit_id, "not_used")
+        key = {"idempotency-key": "report-1"}
+        early = await report(world, permit_id, "not_used", **key)
         world.clock.advance(30)
-        late = await report(world, permit_id, "not_used")
+        late = await report(world, permit_id, "not_used", **key)
 
         assert (early.status_code, early.json()["reason"]) == (409, "open")
         assert late.status_code == 200
