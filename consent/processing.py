@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from base.database import Connection
@@ -19,6 +19,8 @@ from keys.digest import b64encode
 from keys.seal import Sealer
 
 MAX_PAGE = 1_000
+SETTLED = timedelta(minutes=1)
+"""No unit of work takes so long."""
 SUBJECT_TYPE = "regie:citizen"
 _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "consent": lambda row: f"consent {row['type']}",
@@ -55,14 +57,20 @@ def page(
     *,
     place: str = "",
     limit: int = MAX_PAGE,
+    now: datetime,
     citizen: str | None = None,
 ) -> Log:
-    """`place`: where a page before ended. `citizen`: lines of one alone, by the registry's handle. BadPlace."""
+    """Up to a minute ago: what was begun before is written by then.
+
+    `place`: where a page before ended. `citizen`: lines of one alone, by the registry's handle. BadPlace.
+    """
     places, more = _read(place), False
     records: list[dict[str, Any]] = []
     for kind in processing.KINDS:
         left = limit - len(records)
-        found = processing.lines(connection, kind, after=places[kind], limit=left + 1, citizen=citizen)
+        found = processing.lines(
+            connection, kind, after=places[kind], limit=left + 1, until=now - SETTLED, citizen=citizen
+        )
         more = more or len(found) > left
         for row in found[:left]:
             records.append(_record(kind, row, catalogue, sealer, issuer))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import select
@@ -27,11 +29,15 @@ KINDS = tuple(_TABLES)
 
 
 def lines(
-    connection: Connection, kind: str, *, after: int, limit: int, citizen: str | None = None
+    connection: Connection, kind: str, *, after: int, limit: int, until: datetime, citizen: str | None = None
 ) -> list[dict[str, Any]]:
-    """Those of one kind behind line `after`; of everybody, or of one citizen by the registry's handle."""
+    """Those of one kind behind line `after`; of everybody, or of one citizen by the registry's handle.
+
+    They end before the first that is younger than `until`: beside it another may be written still, with a number before.
+    """
     table, statement = _TABLES[kind]
     statement = statement.where(table.c.seq > after).order_by(table.c.seq).limit(limit)
     if citizen is not None:
         statement = statement.where(table.c.citizen == citizen)
-    return [dict(row._mapping) for row in connection.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name has the underscore
+    rows = takewhile(lambda row: row.at <= until, connection.execute(statement))
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name has the underscore

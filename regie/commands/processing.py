@@ -21,6 +21,7 @@ def page(house: House, params: dict[str, Any], _progress: Progress) -> dict[str,
                 house.ring.sealer,
                 house.settings.issuer,
                 place=params["place"],
+                now=house.clock.now(),
                 citizen=citizen,
             )
         )

@@ -61,6 +61,7 @@ async def test_each_command_about_one_citizen_is_a_line_of_his(inside: Inside) -
     tell(inside, "consent show", id=consent)
     tell(inside, "consent withdraw", id=consent)
     session = tell(inside, "session list", citizen=anna)[0]["id"]
+    inside.clock.advance(60)
     tell(inside, "processing-log page", citizen=anna, place="0.0.0.0.0")
     page = await browser.http.get("/my/history")
     tell(inside, "session end", id=session, citizen="")

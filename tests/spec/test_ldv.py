@@ -31,6 +31,7 @@ def log(world: World, **choice: Any) -> list[dict[str, Any]]:
 
 def page(world: World, **choice: Any) -> processing.Log:
     registry, sealer, issuer = world.registry, world.ring.sealer, world.settings.issuer
+    choice = {"now": world.clock.now() + processing.SETTLED, **choice}
     return world.database.read_now(
         lambda c: processing.page(c, registry.snapshot(c), sealer, issuer, **choice)  # type: ignore[arg-type]
     )
@@ -163,3 +164,18 @@ async def test_page_by_page_nothing_is_missing_and_nothing_twice(world: World, a
 def test_a_place_that_no_export_ended_at_is_refused(world: World, place: str) -> None:
     with pytest.raises(processing.BadPlace):
         page(world, place=place)
+
+
+async def test_what_is_younger_than_a_minute_waits_for_the_next_export(world: World, anna: str) -> None:
+    """Beside it another may be written still, with a number before: an export that goes on would never see it."""
+    await world.give(anna)
+    world.clock.advance(50)
+    await use(world, anna)
+    world.clock.advance(20)
+
+    first = page(world, now=world.clock.now())
+    world.clock.advance(60)
+    rest = page(world, now=world.clock.now(), place=first.place)
+
+    assert [one["name"] for one in first.records] == ["consent given", "consent given"]
+    assert [one["name"] for one in rest.records] == ["release allowed"]
