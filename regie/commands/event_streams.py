@@ -32,7 +32,11 @@ def every(house: House, _params: dict[str, Any], _progress: Progress) -> list[di
 
 def show(house: House, params: dict[str, Any], _progress: Progress) -> list[dict[str, Any]]:
     """The newest events of one stream, without whom they are about."""
-    found = house.databases["consent"].read_now(lambda c: events.latest(c, params["id"], streams.SHOWN))
+
+    def unit(connection: Connection) -> list[Any]:
+        _there(connection, params["id"])
+        return events.latest(connection, params["id"], streams.SHOWN)
+
     return [
         {
             "jti": one.jti,
@@ -41,7 +45,7 @@ def show(house: House, params: dict[str, Any], _progress: Progress) -> list[dict
             "status": "waiting" if done_at is None else "refused" if error else "taken",
             "error": error,
         }
-        for one, done_at, error in found
+        for one, done_at, error in house.databases["consent"].read_now(unit)
     ]
 
 
@@ -49,6 +53,7 @@ def replay(house: House, params: dict[str, Any], _progress: Progress) -> dict[st
     now = house.clock.now()
 
     def unit(connection: Connection) -> int:
+        _there(connection, params["id"])
         again = events.again(connection, params["id"], None)
         audit.record(connection, "stream.replayed", actor="operator", object=params["id"], now=now)
         return again
@@ -68,6 +73,11 @@ def resume(house: House, params: dict[str, Any], _progress: Progress) -> dict[st
     if not house.databases["consent"].write_now(unit):
         raise Refused(f"there is no event stream {params['id']}")
     return {"id": params["id"], "status": "tried again"}
+
+
+def _there(connection: Connection, stream: str) -> None:
+    if all(one.id != stream for one in event_streams.every(connection)):
+        raise Refused(f"there is no event stream {stream}")
 
 
 def finding(house: House) -> dict[str, Any]:

@@ -44,8 +44,9 @@ async def test_a_receiver_that_is_given_up_is_told_and_resumed(inside: Inside) -
     assert [(one["jti"], one["event"], one["status"]) for one in shown] == [(jti, "verification", "waiting")]
     assert again == {"id": made.id, "events": 1}
     assert inside.run("event-stream list")[0]["status"] == "enabled"
-    with pytest.raises(Refused):
-        inside.run("event-stream resume", id="A" * 22)
+    for command in ("show", "replay", "resume"):
+        with pytest.raises(Refused, match="no event stream"):
+            inside.run(f"event-stream {command}", id="nobodys")
 
 
 def _finding(inside: Inside) -> tuple[bool, str]:
