@@ -1,6 +1,6 @@
 """What is unusual, purely: figures in, what deserves a question out. About agencies and purposes, never about few people.
 
-Shares are rounded to tens of a hundred, growth is told in steps: neither tells a number that the tables do not.
+A share is told as the least that makes it unusual, growth in steps: how much exactly would tell what is beside it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NOT_TAKEN, NOT_CLOSED, DENIED, NEAR, ABOVE, UNKNOWN = 0.2, 0.2, 0.5, 0.25, 0.05,
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """`share`: of a hundred, in tens. `times`: at least so many times what it was, by day."""
+    """`share`: at least so many of a hundred. `times`: at least so many times what it was, by day."""
 
     kind: str
     agency: str
@@ -72,20 +72,21 @@ def _shares(kind: str, part: Cells, whole: Cells, least: float) -> Iterator[Anom
     for (agency, purpose), cell in part.items():
         of = whole.get((agency, purpose), NOTHING)
         if cell.people >= LEAST and cell.number >= least * of.number:
-            yield Anomaly(kind, agency, purpose, share=round(10 * cell.number / max(cell.number, of.number)) * 10)
+            yield Anomaly(kind, agency, purpose, share=round(100 * least))
 
 
 def _growth(kind: str, what: str, now: Period, before: Sequence[Period]) -> Iterator[Anomaly]:
     """By agency. Only from its first month on is there a past to compare with."""
     past = [(one.days, _by_agency(one.cells.get(what, {}))) for one in before]
     for key, cell in _by_agency(now.cells[what]).items():
-        numbers = [(days, cells.get(key, NOTHING).number) for days, cells in past]
-        first = next((place for place, (_, number) in enumerate(numbers) if number), None)
+        numbers = [(days, cells.get(key, NOTHING)) for days, cells in past]
+        first = next((place for place, (_, cell_then) in enumerate(numbers) if cell_then.number), None)
         if first is None or cell.people < LEAST or not now.days:
             continue
-        days, number = (sum(column) for column in zip(*numbers[first:], strict=True))
-        # A past of few uses is taken as one of ten: how few they were stays untold.
-        grown = (cell.number / now.days) / (max(number, LEAST) / days)
+        days = sum(days for days, _ in numbers[first:])
+        # A month of few people is taken as one of ten uses: how few they were stays untold.
+        number = sum(then.number if then.people >= LEAST else LEAST for _, then in numbers[first:])
+        grown = (cell.number / now.days) / (number / days)
         if (times := next((one for one in TIMES if grown >= one), None)) is not None:
             yield Anomaly(kind, key[0], times=times)
 
