@@ -75,8 +75,11 @@ class Client:
 
             def fetch() -> dict[str, Any]:
                 trusted = self.certificate if self.certificate is not None else True
-                answer = httpx2.get(jwks_uri, timeout=TIMEOUT_S, verify=trusted)
-                keys: dict[str, Any] = answer.raise_for_status().json()
+                try:
+                    answer = httpx2.get(jwks_uri, timeout=TIMEOUT_S, verify=trusted)
+                    keys: dict[str, Any] = answer.raise_for_status().json()
+                except (httpx2.HTTPError, ValueError) as error:
+                    raise Unreachable("the keys could not be read") from error
                 return keys
 
             self._verifier = Verifier(self.issuer, fetch)

@@ -25,5 +25,9 @@ class InvalidToken(AgencyError):
     """A token, permit or receipt that must not be believed."""
 
 
+class NotBelievedYet(InvalidToken):
+    """It may be true: it is signed by a key that is not known here, or dated after our clock. Try it again later."""
+
+
 class Unreachable(AgencyError):
     """Regie, or a source, did not answer as it should. Nothing was released."""

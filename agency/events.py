@@ -10,6 +10,7 @@ An event may come twice, and after a restart the inbox has forgotten which: let 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agency.client import Client
-from agency.errors import AgencyError, InvalidToken, Unreachable
+from agency.errors import AgencyError, InvalidToken, NotBelievedYet, Unreachable
 
 TYP, SCOPE = "secevent+jwt", "consent:events"
+KINDS = (
+    "consent-given", "consent-changed", "consent-withdrawn", "consent-expired", "consent-used", "complaint-sent",
+)  # fmt: skip
 REMEMBERED = 10_000
 MAX_BODY = 16_384
 AGAIN_S, AGAIN_MOST_S = 0.5, 60.0
@@ -72,21 +76,26 @@ class Inbox:
         self._handle = handle
         self._known: OrderedDict[str, None] = OrderedDict()
 
-    async def take(self, token: str) -> Event:
+    async def take(self, token: str) -> None:
         """InvalidToken; and whatever the handler raises."""
-        event = await read(self.client, token, self.agency)
+        await self.handle(await read(self.client, token, self.agency))
+
+    async def handle(self, event: Event) -> None:
+        """Of an event that was read. Whatever the handler raises."""
         if event.jti not in self._known:
             await self._handle(event)
             self._known[event.jti] = None
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
-        return event
 
 
 class Stream:
-    """A stream that is polled. `kinds`: what to hear; all, if nothing is said. `last`: the newest event taken."""
+    """A stream that is polled. `kinds`: what to hear; all, if nothing is said. `last`: the newest event taken.
 
-    def __init__(self, client: Client, inbox: Inbox, *, kinds: Sequence[str] = ()) -> None:
+    Each program that listens needs a stream of its own: two that poll one take each other's events.
+    """
+
+    def __init__(self, client: Client, inbox: Inbox, *, kinds: Sequence[str] = KINDS) -> None:
         self._client = client
         self._inbox = inbox
         self._kinds = list(kinds)
@@ -97,19 +106,23 @@ class Stream:
         self.last = ""
 
     async def begin(self) -> str:
-        """The id of the agency's first stream that is polled, made if there is none: from then on nothing is missed."""
+        """The id of the agency's first stream that is polled and has these kinds, made if there is none.
+
+        From then on nothing is missed.
+        """
         async with self._beginning:
             if not self._id:
                 streams = (await self._call("GET", ""))["streams"]
-                polled = [one for one in streams if not one["endpoint"]]
-                wanted = {"events": self._kinds} if self._kinds else {}
-                self._id = (polled[0] if polled else await self._call("POST", "", wanted))["id"]
+                fit = [one for one in streams if not one["endpoint"] and one["status"] == "enabled"]
+                fit = [one for one in fit if set(one["events"]) == set(self._kinds)]
+                self._id = (fit[0] if fit else await self._call("POST", "", {"events": self._kinds}))["id"]
             return self._id
 
     async def poll(self, *, at_once: bool = False) -> int:
         """Acknowledge what was taken, get and take the next; how many came. Unreachable, Denied.
 
-        In order: when one cannot be handled, what came after it of the same citizen waits too.
+        In order: when one cannot be handled, what came after it of the same citizen waits too; and all that came after
+        one that cannot be believed yet.
         """
         asked = {"maxEvents": 50, "returnImmediately": at_once, "acks": self._acks, "setErrs": self._errors}
         answer = await self._call("POST", f"/{await self.begin()}/poll", asked)
@@ -118,13 +131,15 @@ class Stream:
         for jti, token in answer["sets"].items():
             try:
                 event = await read(self._client, token, self._inbox.agency)
+            except NotBelievedYet:
+                break
             except InvalidToken as error:
                 self._errors[jti] = {"err": "invalid_request", "description": str(error)}
                 continue
             if event.sub in held:
                 continue
             try:
-                await self._inbox.take(token)
+                await self._inbox.handle(event)
             except Exception:  # noqa: BLE001 - whatever it is, the event comes again
                 held.add(event.sub)
                 continue
@@ -136,14 +151,16 @@ class Stream:
         """For ever; what cannot be reached is tried again, after pauses that grow."""
         pause = AGAIN_S
         while True:
+            begun = time.monotonic()
             try:
                 came = await self.poll()
                 # Events came, and none could be handled.
                 stuck = came > 0 and not self._acks and not self._errors
             except AgencyError:
-                stuck = True
+                came, stuck = 0, True
             pause = min(pause * 2, AGAIN_MOST_S) if stuck else AGAIN_S
-            if stuck:
+            # Nothing came and nobody waited for it: too many wait there already.
+            if stuck or (not came and time.monotonic() - begun < AGAIN_S):
                 await asyncio.sleep(pause)
 
     async def replay(self, since: str = "") -> int:
@@ -165,9 +182,18 @@ def route(inbox: Inbox, path: str) -> Route:
     """The endpoint of a stream that is pushed: 202, or what is wrong (RFC 8935 section 2)."""
 
     async def take(request: Request) -> Response:
-        body = await request.body()
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY:
+                return JSONResponse({"err": "invalid_request", "description": "it is too long"}, 400)
         try:
-            await inbox.take(body.decode("ascii") if len(body) <= MAX_BODY else "")
+            await inbox.take(body.decode("ascii"))
+        except NotBelievedYet:
+            # Our keys or our clock may be behind: it is sent again, and not put aside.
+            return JSONResponse(
+                {"err": "invalid_key", "description": "not signed by a key known here, or not yet"}, 400
+            )
         except (InvalidToken, UnicodeDecodeError):
             return JSONResponse({"err": "invalid_request", "description": "no event for this receiver"}, 400)
         return Response(status_code=202)

@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
-from agency.errors import InvalidToken
+from agency.errors import InvalidToken, NotBelievedYet
 
 ALGORITHMS = ["ES256", "PS256", "RS256"]
 LEEWAY_S = 10
@@ -86,8 +86,10 @@ class Verifier:
             raise InvalidToken("aud")
         if ends and (not isinstance(claims.get("exp"), int) or now >= claims["exp"] + leeway_s):
             raise InvalidToken("exp")
-        if not isinstance(claims.get("iat"), int) or claims["iat"] > now + LEEWAY_S:
+        if not isinstance(claims.get("iat"), int):
             raise InvalidToken("iat")
+        if claims["iat"] > now + LEEWAY_S:
+            raise NotBelievedYet("iat")
         return claims
 
     def _decode(self, token: str) -> Any:
@@ -101,7 +103,7 @@ class Verifier:
                 return jwt.decode(token, self._keys, algorithms=ALGORITHMS)
             except (JoseError, ValueError):
                 continue
-        raise InvalidToken("signature")
+        raise NotBelievedYet("signature")
 
 
 def half_hash(access_token: str) -> str:

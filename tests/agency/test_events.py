@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,10 @@ from starlette.applications import Starlette
 
 from agency.client import Client
 from agency.demo.held import Held
-from agency.errors import InvalidToken
-from agency.events import Event, Inbox, Stream, read, route
+from agency.errors import InvalidToken, Unreachable
+from agency.events import KINDS, Event, Inbox, Stream, read, route
 from agency.jose import Verifier
+from consent.events import polling, sets
 from consent.interface import PersonalDataUse
 from keys import jose
 
@@ -105,6 +107,99 @@ class TestPolling:
         assert await streams[0].begin() == await streams[1].begin()
 
 
+class TestWhatPasses:
+    async def test_a_clock_that_is_behind_throws_nothing_away(
+        self, inside: Inside, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The agency's own: what it cannot believe yet it neither takes nor refuses."""
+        ear = Ear()
+        stream = Stream(client, Inbox(client, "municipality", ear))
+        await stream.begin()
+        anna, _ = people(inside)
+        consent = await give(inside, anna)
+        await inside.house.consent.registry.withdraw(consent, anna)
+        right = time.time
+        monkeypatch.setattr(time, "time", lambda: right() - 40)
+        for _ in range(2):
+            await stream.poll(at_once=True)
+        meanwhile = list(ear.told)
+        monkeypatch.setattr(time, "time", right)
+        await stream.poll(at_once=True)
+
+        assert meanwhile == []
+        assert ear.told == [("consent-given", consent), ("consent-withdrawn", consent)]
+
+    async def test_keys_that_are_away_are_asked_for_again(self, inside: Inside, client: Client) -> None:
+        heard, asked = asyncio.Event(), 0
+
+        async def ear(_event: Event) -> None:
+            heard.set()
+
+        stream = Stream(client, Inbox(client, "municipality", ear))
+        await stream.begin()
+        await give(inside, people(inside)[0])
+
+        def fetch() -> Any:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                raise Unreachable("away")
+            return json.loads(inside.house.ring.jwks())
+
+        client._verifier = Verifier(inside.issuer, fetch)
+        following = asyncio.create_task(stream.follow())
+        await asyncio.wait_for(heard.wait(), 20)
+
+        assert not following.done()
+        following.cancel()
+
+    async def test_keys_that_cannot_be_fetched_are_an_error_of_the_kits(self, client: Client) -> None:
+        client._verifier, client._metadata = None, {"jwks_uri": "http://localhost:9/"}
+
+        with pytest.raises(Unreachable):
+            await client.verify("a.b.c", typ="secevent+jwt", audience="municipality")
+
+    async def test_where_nobody_waits_it_does_not_ask_without_a_pause(
+        self, inside: Inside, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Too many polls wait there already: each is answered at once, with nothing."""
+        monkeypatch.setattr(polling, "WAITERS", 0)
+        stream, polls = Stream(client, Inbox(client, "municipality", Ear())), 0
+        poll = stream.poll
+
+        async def counted() -> int:
+            nonlocal polls
+            polls += 1
+            return await poll()
+
+        monkeypatch.setattr(stream, "poll", counted)
+        following = asyncio.create_task(stream.follow())
+        await asyncio.sleep(1.5)
+        following.cancel()
+
+        assert 0 < polls < 6
+
+
+class TestBeginning:
+    async def test_a_stream_of_other_kinds_is_not_taken_for_ones_own(self, inside: Inside, client: Client) -> None:
+        other = Stream(client, Inbox(client, "municipality", Ear()), kinds=["complaint-sent"])
+        ear = Ear()
+        stream = Stream(client, Inbox(client, "municipality", ear), kinds=["consent-withdrawn"])
+        ids = [await other.begin(), await stream.begin()]
+        anna, _ = people(inside)
+        consent = await give(inside, anna)
+        await inside.house.consent.registry.withdraw(consent, anna)
+        await stream.poll(at_once=True)
+        after = Stream(client, Inbox(client, "municipality", Ear()), kinds=["consent-withdrawn"])
+
+        assert len(set(ids)) == 2
+        assert ear.told == [("consent-withdrawn", consent)]
+        assert await after.begin() == ids[1]
+
+    def test_it_knows_all_kinds_that_there_are(self, backend: Any) -> None:
+        assert set(KINDS) == set(sets.KINDS)
+
+
 class TestPushed:
     async def test_it_answers_202_once_it_is_done_and_handles_it_once(self, inside: Inside, client: Client) -> None:
         ear = Ear()
@@ -125,7 +220,9 @@ class TestPushed:
 
         assert (failed.status_code, taken) == (500, [202, 202])
         assert ear.told == [("consent-withdrawn", "c")]
-        assert {(one.status_code, one.json()["err"]) for one in refused} == {(400, "invalid_request")}
+        assert [one.status_code for one in refused] == [400] * 4
+        # A key that is not known here may be a new one: the event is sent again, and not put aside.
+        assert [one.json()["err"] for one in refused] == ["invalid_key"] * 2 + ["invalid_request"] * 2
 
 
 def signed(inside: Inside, *, typ: str = "secevent+jwt", **changes: Any) -> str:
