@@ -85,8 +85,9 @@ class Complaints:
             subjects.hold(connection, agency, self._ring.pseudonyms.pairwise(citizen, agency))
             if _about(connection, leaf, citizen) is None:
                 return None
-            if (before := store.same(connection, citizen, leaf, kind)) is not None:
-                return before
+            for before, sealed in store.alike(connection, citizen, leaf, kind):
+                if self._unseal(sealed, _TEXT, before) == readable(text):
+                    return before
             if store.count_open(connection, citizen, agency) >= MOST_OPEN:
                 raise TooManyOpen
             whose = {"id": made, "citizen": citizen, "agency": agency, "leaf": leaf, "kind": kind}

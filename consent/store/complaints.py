@@ -50,10 +50,11 @@ def count_open(connection: Connection, citizen: str, agency: str) -> int:
     return connection.execute(select(func.count()).select_from(complaint).where(*where)).scalar_one()
 
 
-def same(connection: Connection, citizen: str, leaf: str, kind: str) -> str | None:
-    """The id of one of this kind about this use that waits for its answer."""
+def alike(connection: Connection, citizen: str, leaf: str, kind: str) -> list[tuple[str, bytes]]:
+    """Id and text of those of this kind about this use that wait for an answer."""
     mine = (complaint.c.citizen == citizen, complaint.c.leaf == leaf, complaint.c.kind == kind)
-    return connection.execute(select(complaint.c.id).where(*mine, complaint.c.state.in_(OPEN))).scalar()
+    rows = connection.execute(select(complaint.c.id, complaint.c.text).where(*mine, complaint.c.state.in_(OPEN)))
+    return [(row.id, row.text) for row in rows]
 
 
 def of_citizen(connection: Connection, citizen: str, limit: int) -> list[Stored]:

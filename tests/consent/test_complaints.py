@@ -263,3 +263,17 @@ def test_an_answer_is_due_a_month_later_on_peoples_calendars(sent_at: datetime, 
 
 def test_what_nobody_sees_or_what_turns_a_text_around_is_not_kept() -> None:
     assert readable(" a\u202eb\u200b\x07\r\nc\rd ") == "ab\nc\nd"
+
+
+async def test_other_words_about_the_same_use_are_another_complaint(inside: Inside) -> None:
+    (leaf,) = await used(inside)
+    form = f"/my/history/{leaf}/complaint"
+    browser = await browser_of(inside, form)
+    for text in ("First.", "Second, which matters more.", "Second, which matters more."):
+        await browser.get(form)
+        await browser.submit(form, kind="complaint", text=text)
+    anna = inside.house.ring.pseudonyms.handle(inside.citizens["anna"])
+
+    written = await inside.house.consent.complaints.of_citizen(anna)
+
+    assert sorted(one.text for one in written) == ["First.", "Second, which matters more."]
