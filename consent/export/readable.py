@@ -12,6 +12,7 @@ from base.i18n import N_
 from base.pdf.document import Document, Row
 from consent.catalogue import Catalogue
 from consent.export.content import Export, Line
+from consent.lookups import WHAT
 from consent.pages.page import BASES, REASONS, STATES
 
 OUTCOMES = {"used": N_("the data was used"), "not_used": N_("the data was not used")}
@@ -153,6 +154,10 @@ def _rest(document: Document, words: _Words, head: Line) -> None:
     for one in head["complaints"]:
         rows = [(_("Sent"), words.at(one["sentAt"])), (_("You wrote"), one["text"]), (_("Answer"), one["answer"])]
         document.block(words.agency(one["agency"]), rows)
+    if head["lookups"]:
+        document.heading(2, _("Who looked at your file here"))
+    for one in head["lookups"]:
+        document.block(words.at(one["at"]), [(_("What was done"), _(WHAT[one["what"]]))])
     if head["pseudonyms"]:
         document.heading(2, _("How organisations know you"))
         document.paragraph(
