@@ -11,6 +11,7 @@ from datetime import datetime
 
 from base.database import Connection
 from consent import acts, records
+from consent.events import tell
 from consent.ledger import leaf
 from consent.store import event_streams, events, forgetting, seeds, subjects
 from consent.store import records as record_store
@@ -29,7 +30,9 @@ def forget(connection: Connection, citizen: str, *, pseudonyms: Pseudonyms, now:
         raise ValueError("the attempts for pseudonyms that nobody has are nobody's")
     # First: nobody issues for him from here on, and who does at this moment is waited for.
     subjects.forget(connection, citizen)
-    for consent_id in record_store.given_by(connection, citizen):
+    # What expired a moment ago is told as that, before its row goes.
+    tell.expire(connection, pseudonyms, now, citizen=citizen)
+    for consent_id in record_store.given_by(connection, citizen, now):
         records.withdraw(
             connection, consent_id=consent_id, citizen=citizen, pseudonyms=pseudonyms, now=now, channel="erasure"
         )

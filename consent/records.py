@@ -132,7 +132,7 @@ def withdraw_all(
     """End everything that this citizen gave, whoever got it, in one commit."""
     return _withdraw_each(
         connection,
-        records.given_by(connection, citizen),
+        records.given_by(connection, citizen, now),
         citizen=citizen,
         pseudonyms=pseudonyms,
         now=now,
@@ -151,7 +151,7 @@ def withdraw_agency(
     purposes: Collection[str] | None = None,
 ) -> Withdrawn:
     """End everything given to one agency, or what was given it for some purposes, in one commit."""
-    given = records.given(connection, citizen, agency, purposes)
+    given = records.given(connection, citizen, agency, now, purposes)
     return _withdraw_each(connection, given, citizen=citizen, pseudonyms=pseudonyms, now=now, channel=channel)
 
 

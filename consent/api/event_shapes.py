@@ -24,8 +24,8 @@ class StreamRequest(msgspec.Struct, forbid_unknown_fields=True):
     `endpoint`: where each event is posted to (RFC 8935); without it you poll.
     """
 
-    events: Annotated[list[Kind], msgspec.Meta(min_length=1, max_length=5)] = msgspec.field(
-        default_factory=lambda: list(sets.KINDS)  # type: ignore[arg-type]  # the same five
+    events: Annotated[list[Kind], msgspec.Meta(min_length=1, max_length=len(sets.KINDS))] = msgspec.field(
+        default_factory=lambda: list(sets.KINDS)  # type: ignore[arg-type]  # the same six
     )
     status: Literal["enabled", "paused"] = "enabled"
     endpoint: Annotated[str, msgspec.Meta(pattern=f"^https?://[!-~]+{END}", max_length=2_000)] | None = None

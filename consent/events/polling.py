@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -17,8 +18,8 @@ MOST = 100
 """Tokens in one answer."""
 WAIT_S, LOOK_S = 8.0, 0.5
 """How long a poll waits when nothing does, and how often it looks meanwhile."""
-WAITERS = 64
-"""Polls that wait in one process; the next one is answered at once."""
+WAITERS, OF_AGENCY = 64, 8
+"""Polls that wait in one process, and those of one agency among them; the next one is answered at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Polling:
         self._ring = ring
         self._issuer = issuer
         self._clock = clock
-        self._waiters = 0
+        self._waiters: Counter[str] = Counter()
 
     async def poll(self, stream: str, agency: str, asked: Asked, gone: Callable[[], Awaitable[bool]]) -> Polled | None:
         """None when the agency has no such stream. `gone`: whether whoever asked has left."""
@@ -64,9 +65,10 @@ class Polling:
         if asked.most == 0:
             return Polled({}, more=False)
         polled = await self._look(stream, agency, asked.most)
-        if asked.at_once or polled is None or polled.sets or self._waiters >= WAITERS:
+        full = self._waiters.total() >= WAITERS or self._waiters[agency] >= OF_AGENCY
+        if asked.at_once or polled is None or polled.sets or full:
             return polled
-        self._waiters += 1
+        self._waiters[agency] += 1
         try:
             for _ in range(int(WAIT_S / LOOK_S)):
                 await asyncio.sleep(LOOK_S)
@@ -76,7 +78,7 @@ class Polling:
                 if polled is None or polled.sets:
                     break
         finally:
-            self._waiters -= 1
+            self._waiters[agency] -= 1
         return polled
 
     async def _look(self, stream: str, agency: str, most: int) -> Polled | None:

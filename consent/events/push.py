@@ -98,7 +98,12 @@ class Pusher:
                     except Unreachable as error:
                         failures.append(str(error))
 
-        await asyncio.gather(*(chain(one) for one in chains.values()))
+        # What is about the stream itself comes after all that waits. A chain that breaks takes the others along.
+        about_it = chains.pop("", [])
+        async with asyncio.TaskGroup() as group:
+            for of_citizen in chains.values():
+                group.create_task(chain(of_citizen))
+        await chain(about_it)
         await self._judge(stream, failures[0] if failures else "")
         return not failures
 

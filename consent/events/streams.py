@@ -108,8 +108,8 @@ def replay(connection: Connection, stream: str, agency: str, since: str | None) 
         return None
     if since is None:
         return events.again(connection, stream, None)
-    at = events.time_of(connection, stream, since)
-    return events.again(connection, stream, at - OVERLAP) if at is not None else None
+    found = events.place_of(connection, stream, since)
+    return events.again(connection, stream, (found[0], found[1] - OVERLAP)) if found is not None else None
 
 
 def settle(

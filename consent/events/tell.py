@@ -72,12 +72,14 @@ def complained(
         events.put(connection, rows)
 
 
-def expire(connection: Connection, pseudonyms: Pseudonyms, now: datetime) -> int:
+def expire(connection: Connection, pseudonyms: Pseudonyms, now: datetime, *, citizen: str | None = None) -> int:
     """Tell of consents whose time is up, each once, whoever else looks at the same moment. How many there were.
+
+    `citizen`: of his, all of them; of everybody's some.
 
     No decision waits for it: every check compares the time itself.
     """
-    found = events.expired(connection, now, BITE)
+    found = events.expired(connection, now, BITE) if citizen is None else events.expired_of(connection, now, citizen)
     for one in found:
         assert one.expires_at is not None
         _ended(connection, pseudonyms, sets.EXPIRED, one, one.expires_at)

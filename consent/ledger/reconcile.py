@@ -199,7 +199,7 @@ class _Work:
 
     def _end_everything(self) -> int:
         total = 0
-        while given := self._database.read_now(lambda c: record_store.given_ids(c, BITE)):
+        while given := self._database.read_now(lambda c: record_store.given_ids(c, self._now, BITE)):
             total += self._end(given)
         return total
 

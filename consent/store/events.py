@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from base.database import Connection
 from base.database.cleaning import Rule
@@ -73,17 +73,19 @@ def settle(connection: Connection, stream: str, jtis: Collection[str], error: st
     connection.execute(update(stream_event).where(*mine).values(done_at=now, error=error))
 
 
-def time_of(connection: Connection, stream: str, jti: str) -> datetime | None:
+def place_of(connection: Connection, stream: str, jti: str) -> tuple[int, datetime] | None:
+    """The number of an event, and when it happened."""
     where = (stream_event.c.jti == jti, stream_event.c.stream == stream)
-    at: datetime | None = connection.execute(select(stream_event.c.at).where(*where)).scalar()
-    return at
+    row = connection.execute(select(stream_event.c.seq, stream_event.c.at).where(*where)).first()
+    return (row.seq, row.at) if row is not None else None
 
 
-def again(connection: Connection, stream: str, since: datetime | None) -> int:
-    """What was settled and happened since then waits again."""
+def again(connection: Connection, stream: str, since: tuple[int, datetime] | None) -> int:
+    """What was settled waits again: what was told after the number `since`, and what happened since then."""
     where = [stream_event.c.stream == stream, stream_event.c.done_at.is_not(None)]
     if since is not None:
-        where.append(stream_event.c.at >= since)
+        # An end by time happened when the time was up, and may be told long after that.
+        where.append(or_(stream_event.c.seq >= since[0], stream_event.c.at >= since[1]))
     return connection.execute(update(stream_event).where(*where).values(done_at=None, error="")).rowcount
 
 
@@ -102,6 +104,12 @@ def expired(connection: Connection, now: datetime, limit: int) -> list[Record]:
     some = select(consent.c.id).where(*_EXPIRED).order_by(consent.c.expires_at).limit(limit)
     some = some.with_for_update(skip_locked=True)
     marked = update(consent).where(consent.c.id.in_(some), *_EXPIRED).values(expiry_told=True)
+    return [record_of(row) for row in connection.execute(marked.returning(*consent.c), {"p_now": now})]
+
+
+def expired_of(connection: Connection, now: datetime, citizen: str) -> list[Record]:
+    """As `expired`, all of one citizen's."""
+    marked = update(consent).where(consent.c.citizen == citizen, *_EXPIRED).values(expiry_told=True)
     return [record_of(row) for row in connection.execute(marked.returning(*consent.c), {"p_now": now})]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, literal, select, update
 
 from base.database import Connection
 from base.database.types import Instant
@@ -116,37 +116,37 @@ def add(connection: Connection, row: dict[str, Any]) -> None:
 
 
 def end(connection: Connection, consent_id: str, citizen: str, now: datetime, state: str) -> Record | None:
-    """End one consent: one conditional update, so that of two ends one is the first. None when it is no longer given."""
+    """End one consent: one conditional update, so that of two ends one is the first. None when it is no longer given.
+
+    What has expired ended then, and ends no second time.
+    """
     row = connection.execute(
         update(consent)
-        .where(consent.c.id == consent_id, consent.c.citizen == citizen, consent.c.state == "given", consent.c.current)
+        .where(consent.c.id == consent_id, consent.c.citizen == citizen, *_given(now))
         .values(state=state, ended_at=now, seal=b"")
         .returning(*consent.c)
     ).first()
     return record_of(row) if row is not None else None
 
 
-def given(connection: Connection, citizen: str, agency: str, purposes: Collection[str] | None = None) -> list[str]:
+def given(
+    connection: Connection, citizen: str, agency: str, now: datetime, purposes: Collection[str] | None = None
+) -> list[str]:
     """Ids of what is given to one agency, for some purposes or for all."""
-    where = [consent.c.citizen == citizen, consent.c.agency == agency, consent.c.state == "given", consent.c.current]
+    where = [consent.c.citizen == citizen, consent.c.agency == agency, *_given(now)]
     if purposes is not None:
         where.append(consent.c.purpose.in_(purposes))
     return list(connection.execute(select(consent.c.id).where(*where)).scalars())
 
 
-def given_by(connection: Connection, citizen: str) -> list[str]:
+def given_by(connection: Connection, citizen: str, now: datetime) -> list[str]:
     """Ids of all that is given by one citizen."""
-    mine = (consent.c.citizen == citizen, consent.c.state == "given", consent.c.current)
-    return list(connection.execute(select(consent.c.id).where(*mine)).scalars())
+    return list(connection.execute(select(consent.c.id).where(consent.c.citizen == citizen, *_given(now))).scalars())
 
 
-def given_ids(connection: Connection, limit: int) -> list[str]:
+def given_ids(connection: Connection, now: datetime, limit: int) -> list[str]:
     """Some of all that is given, whoever gave it."""
-    return list(
-        connection.execute(
-            select(consent.c.id).where(consent.c.state == "given", consent.c.current).limit(limit)
-        ).scalars()
-    )
+    return list(connection.execute(select(consent.c.id).where(*_given(now)).limit(limit)).scalars())
 
 
 def owners(connection: Connection, consent_ids: Collection[str]) -> dict[str, str]:
@@ -210,3 +210,7 @@ def record_of(row: Any) -> Record:
         row.expiry_told,
         row.seal,
     )
+
+
+def _given(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (consent.c.state == "given", consent.c.current, consent.c.expires_at > now)

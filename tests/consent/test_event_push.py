@@ -213,3 +213,17 @@ class TestOneReceiver:
 
         assert held == []
         assert len(receiver.jtis) == len(set(receiver.jtis)) == 2
+
+
+async def test_what_is_about_the_stream_comes_after_all_that_waits(world: World, anna: str) -> None:
+    receiver = Receiver()
+    async with receiver.listener.running() as there:
+        one = await stream(world, endpoint=there.url)
+        for _ in range(3):
+            (consent,) = (await world.give(anna, income=False)).consents
+            await world.registry.withdraw(consent, anna)
+        ping = (await call(world, "POST", f"{STREAMS}/{one}/verifications", state="x")).json()["jti"]
+        await deliver(world)
+
+    assert receiver.jtis[-1] == ping
+    assert len(receiver.jtis) == 7

@@ -12,7 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from consent import forgetting
-from consent.events import polling
+from consent.events import polling, sets
 from consent.permits import Asked
 
 if TYPE_CHECKING:
@@ -329,3 +329,58 @@ async def test_who_is_forgotten_ends_everywhere_and_leaves_nothing_that_was_take
     await call(world, "POST", f"{STREAMS}/{ours}/replays")
 
     assert told(world, await poll(world, ours)) == [("withdrawn", consent)]
+
+
+async def test_what_a_stream_is_can_be_said_again_as_it_is_told(world: World) -> None:
+    one = await stream(world)
+    found = (await call(world, "GET", f"{STREAMS}/{one}")).json()
+
+    changed = await call(world, "PUT", f"{STREAMS}/{one}", events=found["events"], status="paused")
+
+    assert (changed.status_code, changed.json()["events"]) == (200, list(sets.KINDS))
+
+
+@pytest.mark.parametrize("told_first", [True, False])
+async def test_what_has_expired_is_not_taken_back_as_well(world: World, anna: str, told_first: bool) -> None:
+    """Whether the end by time was told before or not: it ends once, then."""
+    one = await stream(world)
+    (consent,) = (await world.give(anna, income=False)).consents
+    world.clock.advance(366 * 86_400)
+    if told_first:
+        await world.consent.event_worker.expire()
+
+    done = await world.registry.withdraw(consent, anna)
+    await world.registry.withdraw_all(anna)
+    await world.consent.event_worker.expire()
+
+    assert done is None
+    assert [kind for kind, _ in told(world, await poll(world, one))] == ["given", "expired"]
+
+
+async def test_who_is_forgotten_has_what_had_expired_told_as_that(world: World, anna: str) -> None:
+    one = await stream(world)
+    await world.give(anna, income=False)
+    world.clock.advance(366 * 86_400)
+    pseudonyms, now = world.ring.pseudonyms, world.clock.now()
+
+    await world.database.write(lambda c: forgetting.forget(c, anna, pseudonyms=pseudonyms, now=now))
+
+    assert [kind for kind, _ in told(world, await poll(world, one))] == ["given", "expired"]
+
+
+async def test_a_replay_has_what_was_told_after_its_cursor_and_happened_before(world: World) -> None:
+    """An end by time, told when the worker was there again."""
+    one, bram = await stream(world), world.citizen("bram")
+    await world.give(world.citizen("anna"), income=False)
+    world.clock.advance(365 * 86_400 + 600)
+    await world.give(bram, income=False)
+    first = list((await poll(world, one))["sets"])
+    await poll(world, one, acks=first)
+    await world.consent.event_worker.expire()
+    expired = list((await poll(world, one))["sets"])
+    await poll(world, one, acks=expired)
+
+    await call(world, "POST", f"{STREAMS}/{one}/replays", since=first[-1])
+
+    assert len(expired) == 1
+    assert set(expired) <= set((await poll(world, one))["sets"])
