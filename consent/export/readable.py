@@ -157,7 +157,8 @@ def _rest(document: Document, words: _Words, head: Line) -> None:
     if head["lookups"]:
         document.heading(2, _("Who looked at your file here"))
     for one in head["lookups"]:
-        document.block(words.at(one["at"]), [(_("What was done"), _(WHAT[one["what"]]))])
+        what = WHAT[one["what"]]
+        document.block(words.at(one["at"]), [(_("What was done"), _(what))])
     if head["pseudonyms"]:
         document.heading(2, _("How organisations know you"))
         document.paragraph(
