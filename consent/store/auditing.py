@@ -17,6 +17,7 @@ from consent.store.tables import (
     category,
     consent,
     consent_event,
+    consent_status,
     data_use,
     lookup,
     notice,
@@ -146,6 +147,12 @@ def answers_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:
     is_old = select(newer.c.id).where(*key, newer.c.seq > consent.c.seq).exists()
     counts = consent.c.current.is_distinct_from(case((is_old, false()), else_=true()))
     yield from _found(connection, consent.c.id, consent, counts, "counts, and is not the newest answer, or the reverse")
+    placed = consent.outerjoin(consent_status, consent_status.c.consent == consent.c.id)
+    moved = or_(
+        consent.c.status_list.is_distinct_from(consent_status.c.list),
+        consent.c.status_idx.is_distinct_from(consent_status.c.idx),
+    )
+    yield from _found(connection, consent.c.id, placed, moved, "has another bit in the status lists than was drawn")
 
 
 def permits_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:

@@ -309,3 +309,28 @@ async def test_each_seal_is_of_its_row_alone(world: World, anna: str) -> None:
 
     assert len(set(found)) == len(found) == 4
     assert {len(one) for one in found} == {16}
+
+
+async def test_a_bit_of_a_status_list_that_was_moved_is_found_by_the_audit(world: World, anna: str) -> None:
+    """Offline, a consent that ended would go on counting: its own bit was never set."""
+    one = Edited(world, "anna")
+    await one.give()
+    async with world.client() as client:
+        assert (await client.post("/consent/v1/artefacts", json={"record": one.id})).status_code == 201
+    await world.registry.ledger.round()
+
+    def found() -> list[str]:
+        ledger, pseudonyms = world.registry.ledger, world.ring.pseudonyms
+        return [one.place for one in world.database.snapshot_now(lambda c: list(inspect(c, ledger, pseudonyms)))]
+
+    before = found()
+    moved = (
+        world.database.read_now(
+            lambda c: c.execute(select(CONSENT.c.status_idx).where(CONSENT.c.id == one.id))
+        ).scalar()
+        ^ 1
+    )
+    one.edit(status_idx=moved)
+
+    assert before == []
+    assert found() == [f"consent {one.id}"]
