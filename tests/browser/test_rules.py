@@ -237,13 +237,13 @@ def test_rule_01_and_22_stopping_takes_no_more_clicks_than_giving_and_who_will_b
     assert "Municipality of Lindermeer is told what you answer." in page.inner_text("main form")
     giving = answer(page, address="allow")
     page.goto("/my/agencies/municipality/withdraw")
-    assert "The organisation is told" in page.inner_text("main")
+    assert "We tell the organisation." in page.inner_text("main")
     page.goto("/my/withdraw-everything")
     assert "The organisations are told" in page.inner_text("main")
     page.goto("/my/consents")
     where = page.get_attribute("main tbody a[href$=withdraw]", "href")
     page.goto(where)
-    assert "The organisation is told" in page.inner_text("main")
+    assert "We tell the organisation." in page.inner_text("main")
 
     page.goto("/my/consents")
     for stopping, one in enumerate(("main tbody >> text=Stop", "main >> text=Yes, stop"), 1):
