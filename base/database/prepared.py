@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Dialect, Insert, Select, Update
 from sqlalchemy.types import TypeEngine
 
 Processor = Callable[[Any], Any] | None
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Prepared:
@@ -22,24 +24,29 @@ class Prepared:
     def __init__(self, statement: Select[Any] | Insert | Update, columns: Sequence[str] = ()) -> None:
         self._statement = statement
         self._columns = columns
+        self._changes = not isinstance(statement, Select)
         self._plain: _Plain | None = None
 
-    def first(self, connection: Connection, given: Mapping[str, Any]) -> Any:
-        """The first row, its columns by name and by number, or None."""
-        driver = _driver(connection)
+    def first(self, connection: Connection, given: Mapping[str, Any] = _NOTHING) -> Any:
+        """The first row, its columns by name and by number, or None. Also what an insert or update returns."""
+        return next(iter(self.all(connection, given)), None)
+
+    def all(self, connection: Connection, given: Mapping[str, Any] = _NOTHING) -> Sequence[Any]:
+        """Every row: for statements that find few."""
+        driver = self._driver(connection)
         if driver is None:
-            return connection.execute(self._statement, given).first()
+            return connection.execute(self._statement, given).all()
         plain = self._plain or self._compiled(connection.dialect)
         try:
-            row = driver.execute(plain.sql, plain.bound(given)).fetchone()
+            rows = driver.execute(plain.sql, plain.bound(given)).fetchall()
         except sqlite3.Error:
             # Once more, for an error that callers know.
-            return connection.execute(self._statement, given).first()
-        return plain.row(row) if row is not None else None
+            return connection.execute(self._statement, given).all()
+        return [plain.row(row) for row in rows]
 
     def run(self, connection: Connection, given: Mapping[str, Any]) -> int:
-        """Add rows, or change them: how many, of an update. Only SQLAlchemy begins a transaction by itself: outside of one it is asked."""
-        driver = _driver(connection) if connection.in_transaction() else None
+        """Add rows, or change them: how many, of an update."""
+        driver = self._driver(connection)
         if driver is None:
             return connection.execute(self._statement, given).rowcount
         plain = self._plain or self._compiled(connection.dialect)
@@ -47,6 +54,10 @@ class Prepared:
             return driver.execute(plain.sql, plain.bound(given)).rowcount
         except sqlite3.Error:
             return connection.execute(self._statement, given).rowcount
+
+    def _driver(self, connection: Connection) -> sqlite3.Connection | None:
+        # Only SQLAlchemy begins a transaction by itself: what changes rows outside of one is left to it.
+        return _driver(connection) if not self._changes or connection.in_transaction() else None
 
     def _compiled(self, dialect: Dialect) -> _Plain:
         # The same whoever comes first.

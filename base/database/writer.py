@@ -8,11 +8,15 @@ nobody knows what is on disk, and a second fsync that succeeds proves nothing.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Transaction
@@ -20,7 +24,6 @@ from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 Unit = Callable[[Connection], Any]
-Done = tuple[Future[Any], Any, BaseException | None]
 
 MAX_BATCH = 256
 MAX_WAITING = 4096
@@ -33,10 +36,28 @@ class Busy(Exception):
     """More is waiting than will be served in time: answer 503."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A unit of work and who waits for it: a thread, or a task of `loop`."""
+
+    unit: Unit
+    future: Future[Any] | asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def begin(self) -> bool:
+        """False for a caller that gave up before we began: he loses nothing, his unit never ran."""
+        if isinstance(self.future, asyncio.Future):
+            return not self.future.cancelled()
+        return self.future.set_running_or_notify_cancel()
+
+
+Done = tuple[Job, Any, BaseException | None]
+
+
 class Writer:
     """One thread and one connection of `engine`, which writes."""
 
-    def __init__(self, engine: Engine, waiting: queue.Queue[tuple[Unit, Future[Any]] | None], name: str) -> None:
+    def __init__(self, engine: Engine, waiting: queue.Queue[Job | None], name: str) -> None:
         self._engine = engine
         self._waiting = waiting
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -56,8 +77,8 @@ class Writer:
         if connection is not None:
             connection.close()
 
-    def _collect(self) -> tuple[list[tuple[Unit, Future[Any]]], bool]:
-        batch: list[tuple[Unit, Future[Any]]] = []
+    def _collect(self) -> tuple[list[Job], bool]:
+        batch: list[Job] = []
         block = True
         while len(batch) < MAX_BATCH:
             try:
@@ -66,78 +87,95 @@ class Writer:
                 return batch, False
             if job is None:
                 return batch, True
-            # A caller that gave up before we began loses nothing: its unit never ran.
-            if job[1].set_running_or_notify_cancel():
+            if job.begin():
                 batch.append(job)
                 block = False
         return batch, False
 
-    def _attempt(self, connection: Connection | None, batch: list[tuple[Unit, Future[Any]]]) -> Connection | None:
+    def _attempt(self, connection: Connection | None, batch: list[Job]) -> Connection | None:
         """Run a batch; answer everybody. None when the connection is no longer to be trusted."""
         done: list[Done] = []
         try:
             connection = connection or self._engine.connect()
             with connection.begin() as transaction:
                 if len(batch) == 1:
-                    done = [_in_transaction(connection, transaction, *batch[0])]
+                    done = [_in_transaction(connection, transaction, batch[0])]
                 else:
                     say = _voice(connection)
-                    done = [_in_savepoint(connection, say, *job) for job in batch]
+                    done = [_in_savepoint(connection, say, job) for job in batch]
         except BaseException as error:  # noqa: BLE001 - whatever it is, callers must hear of it and the thread must live
             again = len(batch) > 1 or _may_retry(error)
             _discard(connection)
             if again and _may_retry(error):
                 for job in batch:
-                    self._alone(job)
+                    _answer([self._alone(job)])
             else:
-                for _, future in batch:
-                    future.set_exception(error)
+                _answer((job, None, error) for job in batch)
             return None
-        for future, result, failure in done:
-            if failure is not None:
-                future.set_exception(failure)
-            else:
-                future.set_result(result)
+        _answer(done)
         return connection
 
-    def _alone(self, job: tuple[Unit, Future[Any]]) -> None:
+    def _alone(self, job: Job) -> Done:
         """A unit by itself, again and again while PostgreSQL says that another one was in its way."""
-        unit, future = job
-        for attempt in range(RETRIES):
+        attempt = 1
+        while True:
             try:
                 with self._engine.begin() as connection:
-                    result = unit(connection)
+                    result = job.unit(connection)
             except BaseException as error:  # noqa: BLE001 - as above
-                if attempt + 1 < RETRIES and _may_retry(error):
-                    continue
-                future.set_exception(error)
-                return
-            future.set_result(result)
-            return
+                if attempt == RETRIES or not _may_retry(error):
+                    return job, None, error
+            else:
+                return job, result, None
+            attempt += 1
 
 
-def _in_transaction(connection: Connection, transaction: Transaction, unit: Unit, future: Future[Any]) -> Done:
+def _answer(done: Iterable[Done]) -> None:
+    """Tell everybody. A loop is woken once for all who wait on it: waking it costs more than answering."""
+    on_loops = defaultdict(list)
+    for one in done:
+        if one[0].loop is None:
+            _settle([one])
+        else:
+            on_loops[one[0].loop].append(one)
+    for loop, ones in on_loops.items():
+        # A loop that is closed has nobody left who waits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, ones)
+
+
+def _settle(done: Iterable[Done]) -> None:
+    for job, result, failure in done:
+        if job.future.done():
+            continue
+        if failure is not None:
+            job.future.set_exception(failure)
+        else:
+            job.future.set_result(result)
+
+
+def _in_transaction(connection: Connection, transaction: Transaction, job: Job) -> Done:
     try:
-        return future, unit(connection), None
+        return job, job.unit(connection), None
     except Exception as error:
         if _may_retry(error):
             raise
         transaction.rollback()
-        return future, None, error
+        return job, None, error
 
 
-def _in_savepoint(connection: Connection, say: Callable[[str], object], unit: Unit, future: Future[Any]) -> Done:
+def _in_savepoint(connection: Connection, say: Callable[[str], object], job: Job) -> Done:
     say("SAVEPOINT unit")
     try:
-        result = unit(connection)
+        result = job.unit(connection)
     except Exception as error:
         if _may_retry(error):
             raise
         say("ROLLBACK TO SAVEPOINT unit")
         say("RELEASE SAVEPOINT unit")
-        return future, None, error
+        return job, None, error
     say("RELEASE SAVEPOINT unit")
-    return future, result, None
+    return job, result, None
 
 
 def _voice(connection: Connection) -> Callable[[str], object]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from base.database import Connection
+from base.database.prepared import Prepared
 from consent.catalogue import (
     DAY_S,
     PUBLISHED,
@@ -22,11 +23,12 @@ from consent.catalogue import (
 from consent.interface import Frequency
 from consent.store.tables import agency, catalogue, category, purpose
 
-_REVISION = select(catalogue.c.revision)
+_REVISION = Prepared(select(catalogue.c.revision))
 
 
 def revision(connection: Connection) -> int:
-    return connection.execute(_REVISION).scalar() or 0
+    found = _REVISION.first(connection)
+    return found.revision if found is not None else 0
 
 
 def load(connection: Connection) -> Catalogue:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, func, select
 
 from base.database import Connection
+from base.database.prepared import Prepared
 from consent.checks import Answer
 from consent.store.records import ANSWER
 from consent.store.tables import catalogue, consent, consent_event, subject
@@ -36,7 +37,7 @@ def _statement(size: int) -> Select[Any]:
     counts = and_(consent.c.citizen == subject.c.citizen, consent.c.agency == subject.c.agency, consent.c.current)
     return select(
         catalogue.c.revision,
-        select(func.max(consent_event.c.seq)).scalar_subquery(),
+        select(func.max(consent_event.c.seq)).scalar_subquery().label("newest"),
         subject.c.sub,
         subject.c.citizen,
         consent.c.purpose,
@@ -44,7 +45,7 @@ def _statement(size: int) -> Select[Any]:
     ).select_from(catalogue.outerjoin(subject, known).outerjoin(consent, counts))
 
 
-_STATEMENTS = {size: _statement(size) for size in _SIZES}
+_STATEMENTS = {size: Prepared(_statement(size)) for size in _SIZES}
 
 
 def see(connection: Connection, agency: str, subs: Sequence[str]) -> Seen:
@@ -52,7 +53,7 @@ def see(connection: Connection, agency: str, subs: Sequence[str]) -> Seen:
     size = next(size for size in _SIZES if len(subs) <= size)
     values = {f"p_{n}": subs[min(n, len(subs) - 1)] for n in range(size)}
     values["p_agency"] = agency
-    rows = connection.execute(_STATEMENTS[size], values).all()
+    rows = _STATEMENTS[size].all(connection, values)
     seen = Seen(rows[0][0], rows[0][1] or 0, {}) if rows else Seen(0, 0, {})
     for _, _, sub, citizen, purpose, category, *answer in rows:
         if citizen is not None:

@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, func, insert, select
 
 from base.database import Connection
+from base.database.prepared import Prepared
 from consent.store.tables import pending_leaf
 
-_ADD = insert(pending_leaf).returning(pending_leaf.c.seq)
+_ADD = Prepared(insert(pending_leaf).returning(pending_leaf.c.seq), ("commitment", "at", "tells"))
 _OLDEST = (
     select(pending_leaf.c.seq)
     # True of all: so that the order is the index's for either planner.
@@ -39,7 +40,7 @@ class Pending:
 def add(connection: Connection, entry: bytes, at: datetime, tells: str | None) -> int:
     """Write one leaf in the event's own transaction; its place in the queue."""
     row = {"commitment": entry, "at": at, "tells": tells}
-    return int(connection.execute(_ADD, row).scalar_one())
+    return int(_ADD.first(connection, row).seq)
 
 
 def are_waiting(connection: Connection) -> bool:

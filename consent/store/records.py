@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, func, insert, literal, select, update
 
 from base.database import Connection
+from base.database.prepared import Prepared
 from base.database.types import Instant
 from consent.checks import Answer
 from consent.store.tables import consent, consent_event
@@ -35,13 +36,13 @@ ANSWER = (
     consent.c.purpose_version,
     consent.c.expires_at,
     consent.c.once,
-    LAST,
+    LAST.label("last"),
     consent.c.seal,
 )
 """The category, and what an `Answer` is made of, in its order."""
-_ANSWERS = select(*ANSWER).where(*_KEY)
-_ANSWERS_LOCKED = _ANSWERS.with_for_update()
-_REVISION = select(func.max(consent_event.c.seq))
+_ANSWERS = Prepared(select(*ANSWER).where(*_KEY))
+_ANSWERS_LOCKED = Prepared(select(*ANSWER).where(*_KEY).with_for_update())
+_REVISION = Prepared(select(func.max(consent_event.c.seq).label("revision")))
 _EVENT = insert(consent_event).returning(consent_event.c.seq)
 
 
@@ -73,7 +74,7 @@ def answers(
 ) -> dict[str, Answer]:
     """The newest answers by category. `lock`: hold them until commit, so that a withdrawal waits or is seen."""
     statement = _ANSWERS_LOCKED if lock and connection.dialect.name != "sqlite" else _ANSWERS
-    rows = connection.execute(statement, {"p_citizen": citizen, "p_agency": agency, "p_purpose": purpose})
+    rows = statement.all(connection, {"p_citizen": citizen, "p_agency": agency, "p_purpose": purpose})
     return {row[0]: Answer(*row[1:]) for row in rows}
 
 
@@ -84,7 +85,7 @@ def last(connection: Connection, consent_id: str) -> int | None:
 
 def revision(connection: Connection) -> int:
     """The place of the newest event."""
-    return connection.execute(_REVISION).scalar() or 0
+    return _REVISION.first(connection).revision or 0
 
 
 def add_event(connection: Connection, event: dict[str, Any]) -> int:

@@ -9,11 +9,12 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from base.database import Connection
+from base.database.prepared import Prepared
 from consent.store.tables import citizen_seed, subject
 
 _MEET = {
-    "sqlite": sqlite_insert(subject).on_conflict_do_nothing(),
-    "postgresql": postgresql_insert(subject).on_conflict_do_nothing(),
+    name: Prepared(make(subject).on_conflict_do_nothing(), ("agency", "sub", "citizen"))
+    for name, make in (("sqlite", sqlite_insert), ("postgresql", postgresql_insert))
 }
 _FIND = select(subject.c.citizen).where(subject.c.agency == bindparam("p_agency"), subject.c.sub == bindparam("p_sub"))
 _KNOWN = (
@@ -21,8 +22,9 @@ _KNOWN = (
     .select_from(subject.outerjoin(citizen_seed, citizen_seed.c.citizen == subject.c.citizen))
     .where(subject.c.agency == bindparam("p_agency"), subject.c.sub == bindparam("p_sub"))
 )
-_SHARE = _KNOWN.with_for_update(read=True, of=subject)
-_ALONE = _KNOWN.with_for_update(of=subject)
+_READ = Prepared(_KNOWN)
+_SHARE = Prepared(_KNOWN.with_for_update(read=True, of=subject))
+_ALONE = Prepared(_KNOWN.with_for_update(of=subject))
 _HOLD = _FIND.with_for_update()
 _ALL = select(subject.c.agency).where(subject.c.citizen == bindparam("p_citizen")).with_for_update()
 _FORGET = delete(subject).where(subject.c.citizen == bindparam("p_citizen"))
@@ -38,7 +40,7 @@ class Known:
 
 def meet(connection: Connection, agency: str, sub: str, citizen: str) -> None:
     """From now on `sub` can be translated. Meeting again changes nothing."""
-    connection.execute(_MEET[connection.dialect.name], {"agency": agency, "sub": sub, "citizen": citizen})
+    _MEET[connection.dialect.name].run(connection, {"agency": agency, "sub": sub, "citizen": citizen})
 
 
 def find(connection: Connection, agency: str, sub: str) -> str | None:
@@ -50,8 +52,8 @@ def find_and_share(connection: Connection, agency: str, sub: str, *, alone: bool
 
     `alone`: nor does anybody else issue for him (FOR UPDATE; a share cannot become that later).
     """
-    statement = _KNOWN if connection.dialect.name == "sqlite" else _ALONE if alone else _SHARE
-    row = connection.execute(statement, {"p_agency": agency, "p_sub": sub}).first()
+    statement = _READ if connection.dialect.name == "sqlite" else _ALONE if alone else _SHARE
+    row = statement.first(connection, {"p_agency": agency, "p_sub": sub})
     return Known(row[0], row[1]) if row is not None else Known()
 
 

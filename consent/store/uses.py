@@ -8,13 +8,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, select, update
 
 from base.database import Connection
+from base.database.prepared import Prepared
 from consent.store.tables import data_use as use
 from consent.store.tables import permit, redemption
 
-_USE, _PERMIT, _REDEMPTION = insert(use), insert(permit), insert(redemption)
+_USE, _PERMIT, _REDEMPTION = (
+    Prepared(insert(table), tuple(column.name for column in table.c if column.name not in unsaid))
+    for table, unsaid in ((use, ("seq",)), (permit, ("outcome",)), (redemption, ("seq",)))
+)
+_TAKE = Prepared(
+    update(permit)
+    .where(
+        permit.c.id == bindparam("p_id"),
+        permit.c.source == bindparam("p_source"),
+        permit.c.redeemed_at.is_(None),
+        permit.c.expires_at > bindparam("p_now"),
+        permit.c.seal == bindparam("p_seal"),
+        # A row put back whole, seal and all, was taken nevertheless.
+        ~select(redemption.c.seq).where(redemption.c.permit == permit.c.id).exists(),
+    )
+    .values(redeemed_at=bindparam("p_now"), seal=bindparam("p_none", b""))
+    .returning(*permit.c)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +73,20 @@ class Permit:
 
 
 def add_use(connection: Connection, row: dict[str, Any]) -> None:
-    connection.execute(_USE, row)
+    _USE.run(connection, row)
 
 
 def add_permit(connection: Connection, row: dict[str, Any]) -> None:
-    connection.execute(_PERMIT, row)
+    _PERMIT.run(connection, row)
 
 
 def add_redemption(connection: Connection, row: dict[str, Any]) -> None:
-    connection.execute(_REDEMPTION, row)
+    _REDEMPTION.run(connection, row)
 
 
 def redeem(connection: Connection, permit_id: str, source: str, seal: bytes, now: datetime) -> Permit | None:
     """Take it once, as its source, while it lives: one conditional update. None when any of that fails."""
-    row = connection.execute(
-        update(permit)
-        .where(
-            permit.c.id == permit_id,
-            permit.c.source == source,
-            permit.c.redeemed_at.is_(None),
-            permit.c.expires_at > now,
-            permit.c.seal == seal,
-            # A row put back whole, seal and all, was taken nevertheless.
-            ~select(redemption.c.seq).where(redemption.c.permit == permit.c.id).exists(),
-        )
-        .values(redeemed_at=now, seal=b"")
-        .returning(*permit.c)
-    ).first()
+    row = _TAKE.first(connection, {"p_id": permit_id, "p_source": source, "p_seal": seal, "p_now": now})
     return _permit(row) if row is not None else None
 
 

@@ -15,6 +15,8 @@ from base.ids import identifier
 from idp.store.tables import handle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from base.database import Connection
     from tests.fixtures.house import Backend
 
@@ -61,6 +63,34 @@ async def test_a_unit_that_fails_takes_nothing_of_its_neighbours_along(backend: 
 
     assert sum(isinstance(one, ValueError) for one in outcomes) == 20
     assert database.read_now(count) == 40
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_who_gives_up_before_his_turn_has_changed_nothing_and_the_others_are_answered(backend: Backend) -> None:
+    database = backend.open("idp")
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> str:
+        begun.set()
+        go.wait(10)
+        return add(connection)
+
+    async def of(unit: Callable[[Connection], str]) -> str:
+        return await database.write(unit)
+
+    under_way = asyncio.create_task(of(slow))
+    await asyncio.to_thread(begun.wait, 10)
+    waiting = [asyncio.create_task(of(add)) for _ in range(3)]
+    await asyncio.sleep(0)
+    under_way.cancel()
+    waiting[0].cancel()
+    go.set()
+
+    answers = await asyncio.gather(under_way, *waiting, return_exceptions=True)
+
+    assert [type(one) for one in answers] == [asyncio.CancelledError, asyncio.CancelledError, str, str]
+    # What was under way is done nevertheless; nobody hears of it.
+    assert database.read_now(count) == 3
 
 
 def test_tables_of_a_version_that_is_unknown_are_refused_and_left_alone(backend: Backend) -> None:

@@ -59,6 +59,18 @@ def test_rows_have_the_same_names_values_and_types(backend: Backend) -> None:
     assert database.read_now(lambda c: find.first(c, {"p_digest": "x"})) is None
 
 
+def test_every_row_is_found_and_what_an_insert_returns(backend: Backend) -> None:
+    database = backend.open("idp")
+    rows = [{**TOKEN, "jti": f"t{number}"} for number in range(3)]
+    add = Prepared(insert(access_token).returning(access_token.c.jti, access_token.c.expires_at), tuple(TOKEN))
+    every = Prepared(select(access_token.c.jti, access_token.c.family).order_by(access_token.c.jti))
+
+    added = [database.write_now(lambda c, row=row: add.first(c, row)) for row in rows]
+
+    assert [(one.jti, one.expires_at) for one in added] == [(f"t{number}", NOW) for number in range(3)]
+    assert [tuple(one) for one in database.read_now(every.all)] == [(f"t{number}", None) for number in range(3)]
+
+
 def test_what_raises_is_rolled_back_and_an_error_is_one_that_callers_know(backend: Backend) -> None:
     database, add = backend.open("idp"), Prepared(insert(access_token), tuple(TOKEN))
 

@@ -21,10 +21,9 @@ BIG = (
 ASKED = Asked("municipality", "housing-benefit", ("income",), "tax-authority")
 
 
-async def test_no_hot_statement_walks_a_big_table(world: World, anna: str) -> None:
-    seen: list[tuple[str, object]] = []
-    for engine in (world.database._read, world.database._write):
-        event.listen(engine, "before_cursor_execute", lambda _c, _k, sql, values, *_: seen.append((sql, values)))
+async def test_no_hot_statement_walks_a_big_table(
+    world: World, anna: str, statements: list[tuple[str, object]]
+) -> None:
     sub = world.sub(anna)
     recorded = await world.give(anna)
     await world.registry.check(agency="municipality", sub=sub, purpose="housing-benefit", data=["income"])
@@ -40,11 +39,11 @@ async def test_no_hot_statement_walks_a_big_table(world: World, anna: str) -> No
     assert world.database.read_now(lambda c: world.registry.ledger.publisher.inclusion(c, leaf.hash, leaf.seq))
 
     walked = []
-    for sql, values in seen:
+    for sql, values in list(statements):
         if sql.startswith(("SELECT", "UPDATE", "DELETE")):
             walked += [(line, sql) for line in _plan(world, sql, values)]
 
-    assert len(seen) > 20
+    assert len(statements) > 20
     assert walked == []
 
 
@@ -97,17 +96,15 @@ def _whole(line: str, scan: str, name: str) -> bool:
     return line.strip(" ->")[len(scan) :].split()[0] == name
 
 
-async def test_a_check_reads_the_answers_by_their_unique_index(world: World, anna: str) -> None:
-    seen: list[tuple[str, object]] = []
-    event.listen(
-        world.database._read, "before_cursor_execute", lambda _c, _k, sql, values, *_: seen.append((sql, values))
-    )
+async def test_a_check_reads_the_answers_by_their_unique_index(
+    world: World, anna: str, statements: list[tuple[str, object]]
+) -> None:
     await world.give(anna)
     await world.registry.check(agency="municipality", sub=world.sub(anna), purpose="housing-benefit", data=["income"])
-    seen.clear()
+    statements.clear()
     await world.registry.check(agency="municipality", sub=world.sub(anna), purpose="housing-benefit", data=["income"])
 
-    ((sql, values),) = seen  # one query
+    ((sql, values),) = statements  # one query
 
     def explain(connection: object) -> str:
         word = "EXPLAIN QUERY PLAN" if world.backend.name == "sqlite" else "EXPLAIN"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,9 +17,10 @@ async def test_a_permit_is_refused_with_503_and_a_check_is_answered(world: World
     await world.give(anna)
     begun, go = threading.Event(), threading.Event()
     world.database._waiting.maxsize = 1
-    stuck = [world.database._submit(lambda _c: (begun.set(), go.wait(10)))]
+    stuck: list[Future[object]] = [Future(), Future()]
+    world.database._submit(lambda _c: (begun.set(), go.wait(10)), stuck[0])
     begun.wait(5)
-    stuck.append(world.database._submit(lambda _c: None))
+    world.database._submit(lambda _c: None, stuck[1])
     body = {"sub": world.sub(anna), "purpose": "housing-benefit", "data": ["income"]}
 
     async with world.client() as client:
