@@ -46,7 +46,9 @@ from tests.fixtures.server import Server
 WALKERS = 4
 LONG = int(os.environ.get("REGIE_TEST_KILLS", "0"))
 """So many kills of each kind of database, each with its proofs; nothing said: fewer, and proofs after the last."""
-ROUNDS = {"sqlite": LONG or 100, "postgresql": LONG or 20}
+ROUNDS = {"sqlite": 100, "postgresql": 100 if LONG else 20}
+HOUSES = max(1, LONG // 100)
+"""A hundred kills each: all that a house holds is read after every one of them."""
 _ITEM = re.compile(r'href="/my/consents/([A-Za-z0-9_-]{22})/withdraw"')
 _SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"}
 """The server goes on sequencing while we look: one moment is looked at."""
@@ -131,7 +133,13 @@ def _until_killed(work: Any, killed: threading.Event, failures: list[BaseExcepti
         failures.append(error)
 
 
-@pytest.fixture(params=[pytest.param(one, marks=pytest.mark.xdist_group(f"kill {one}")) for one in ROUNDS])
+@pytest.fixture(
+    params=[
+        pytest.param(one, marks=pytest.mark.xdist_group(f"kill {one}"), id=f"{one}-{number}" if number else one)
+        for one in ROUNDS
+        for number in range(HOUSES)
+    ]
+)
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     (port,) = free(1)
     values: dict[str, Any] = {"development": True, "port": port, "data_dir": tmp_path / "data"}
