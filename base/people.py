@@ -86,6 +86,29 @@ class NoAccounts:
         """Nobody has an account."""
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """Somebody for whom another may decide now. `citizen`: the registry's handle. `name`: for that other's pages."""
+
+    citizen: str
+    name: str
+
+
+class Guardians(Protocol):
+    """Who has custody of whom, as the population register has it at the moment of asking."""
+
+    async def children(self, guardian: str) -> list[Child]:
+        """Whom this citizen acts for: alive, and below the age of deciding alone; nobody when he is below it himself."""
+        ...
+
+
+class NoGuardians:
+    """A registry without a provider beside it: everybody acts for himself."""
+
+    async def children(self, guardian: str) -> list[Child]:  # noqa: ARG002 - the protocol's
+        return []
+
+
 class CitizenSessions(Protocol):
     async def current(self, request: Request) -> LoggedIn | None:
         """The person whose session cookie this request carries, or None; never raises for a bad cookie."""

@@ -16,14 +16,14 @@ from base.dpop import Nonces
 from base.fetch import Fetch
 from base.limits import Slots
 from base.outbox import Handler, Worker
-from base.people import LoggedIn, Officer
+from base.people import Child, LoggedIn, Officer
 from base.render import Renderer
 from base.settings import Settings
 from base.web import Cached
 from consent.interface import Door
 from idp import decoupled, logouts, pages, pings, requests, revoking
 from idp.authenticators.passkey import RelyingParty
-from idp.citizens import account, told
+from idp.citizens import account, guardianship, told
 from idp.clients.fetched import Fetched
 from idp.context import Context
 from idp.delivering import LogoutDelivery
@@ -133,6 +133,13 @@ class Provider:
             notices=session.notices,
             is_of_age=self.context.is_of_age(session),
             asked=len(asked) + len(lodged),
+        )
+
+    async def children(self, guardian: str) -> list[Child]:
+        """See base.people.Guardians."""
+        context = self.context
+        return await context.database.read(
+            lambda c: guardianship.children(c, context.ring, guardian, context.decides_alone)
         )
 
     async def account(self, citizen: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from base.settings import Settings
 from consent.interface import Door, Rails
 from idp import officers, requests, sessions
 from idp.authenticators.passkey import RelyingParty
+from idp.citizens.register import Person
 from idp.clients import Client
 from idp.clients.fetched import Fetched
 from idp.requests import Pending
@@ -109,8 +110,12 @@ class Context:
         return await self.database.read(lambda c: sessions.left(c, cookie))
 
     def is_of_age(self, session: Session) -> bool:
-        """Whether this citizen may give permission alone, today on people's calendars."""
-        return session.person.has_reached(self.settings.consent_age, self.now().astimezone(ZONE).date())
+        """Whether this citizen may give permission alone."""
+        return self.decides_alone(session.person)
+
+    def decides_alone(self, person: Person) -> bool:
+        """Whether he has the age for it, today on people's calendars."""
+        return person.has_reached(self.settings.consent_age, self.now().astimezone(ZONE).date())
 
     @staticmethod
     def renderer_person(session: Session) -> LoggedIn:

@@ -14,7 +14,7 @@ from idp.authenticators import totp
 from idp.authenticators.levels import PROOFING, USUAL_PROOFING
 from idp.citizens.importing import person_of
 from idp.citizens.register import MAY_LOG_IN, Person
-from idp.store import people
+from idp.store import custody, people
 from idp.store.people import Account, Passkey
 from keys.ring import Ring
 
@@ -136,6 +136,7 @@ def erase(connection: Connection, ring: Ring, citizen_id: str, now: datetime, *,
     """Forget a citizen: the data key is destroyed, in every copy of this database that is made from now on."""
     people.hold(connection, citizen_id)
     ending.end_all(connection, ring, citizen_id, now, actor=actor)
+    custody.forget(connection, citizen_id)
     done = people.erase(connection, citizen_id, now)
     people.forget_handle(connection, ring.pseudonyms.handle(citizen_id))
     if done:

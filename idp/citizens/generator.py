@@ -59,7 +59,7 @@ def people(count: int, *, seed: int = 2026) -> Iterator[Person]:
 def write_csv(persons: Iterator[Person], file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
     # As extracts have them: how an identity was proven, a population register does not know.
-    columns = [name for name in COLUMNS if name != "proofing"]
+    columns = [name for name in COLUMNS if name not in ("proofing", "guardians")]
     writer.writerow(columns)
     for person in persons:
         flat = {**msgspec.structs.asdict(person), **msgspec.structs.asdict(person.address)}

@@ -18,7 +18,7 @@ from idp.authenticators.levels import USUAL_PROOFING
 from idp.citizens import register
 from idp.citizens.national_number import NumberSet
 from idp.citizens.register import MAY_LOG_IN, BadLine, Line, Person
-from idp.store import people
+from idp.store import custody, people
 from idp.store.people import StoredCitizen
 from keys.digest import b64encode
 from keys.ring import Ring
@@ -144,33 +144,49 @@ def _store(connection: Connection, ring: Ring, persons: list[Person], now: datet
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     left: list[str] = []
+    custodies: dict[str, list[str]] = {}
     for index, person in zip(indexes, persons, strict=True):
         raw = register.encode(person)
         # Keyed: a plain digest of a person could be found by guessing.
         row_digest = b64encode(ring.pseudonyms.mac("register row", raw))
         old = known.get(index)
         if old is None:
-            new.append(_new_row(ring, index, raw, row_digest, person, now))
+            row = _new_row(ring, index, row_digest, person, now)
+            new.append(row)
+            custodies |= _guardians(ring, row["id"], person)
         elif old.row_digest != row_digest and old.wrapped_key is not None:
-            sealed = ring.sealer.seal(raw, wrapped=old.wrapped_key, table=TABLE, column=COLUMN, row=old.id)
+            sealed = ring.sealer.seal(
+                register.to_seal(person), wrapped=old.wrapped_key, table=TABLE, column=COLUMN, row=old.id
+            )
             row = {"key": old.id, "person": sealed, "row_digest": row_digest, "state": person.state, "changed_at": now}
             changed.append({**row, "proofing": person.proofing or old.proofing})
+            custodies |= _guardians(ring, old.id, person)
             if old.state in MAY_LOG_IN and person.state not in MAY_LOG_IN:
                 left.append(old.id)
     people.add_citizens(connection, new)
     people.change_citizens(connection, changed)
+    custody.replace(connection, custodies)
     for citizen_id in left:
         ending.end_all(connection, ring, citizen_id, now, actor="register")
     return Counts(len(new), len(changed), len(persons) - len(new) - len(changed))
 
 
-def _new_row(ring: Ring, index: str, raw: bytes, row_digest: str, person: Person, now: datetime) -> dict[str, Any]:
+def _guardians(ring: Ring, citizen_id: str, person: Person) -> dict[str, list[str]]:
+    """By child: who has custody, by the index of a number, since a guardian may come in a later line. Empty: not said."""
+    if person.guardians is None:
+        return {}
+    return {citizen_id: [ring.pseudonyms.blind_index(one) for one in dict.fromkeys(person.guardians)]}
+
+
+def _new_row(ring: Ring, index: str, row_digest: str, person: Person, now: datetime) -> dict[str, Any]:
     citizen_id, wrapped = identifier(), ring.sealer.new_data_key()
     return {
         "id": citizen_id,
         "number_index": index,
         "wrapped_key": wrapped,
-        "person": ring.sealer.seal(raw, wrapped=wrapped, table=TABLE, column=COLUMN, row=citizen_id),
+        "person": ring.sealer.seal(
+            register.to_seal(person), wrapped=wrapped, table=TABLE, column=COLUMN, row=citizen_id
+        ),
         "row_digest": row_digest,
         "state": person.state,
         "proofing": person.proofing or USUAL_PROOFING,

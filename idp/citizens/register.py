@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,6 +22,7 @@ STATES = ("active", "emigrated", "deceased", "suspended")
 MAY_LOG_IN = ("active", "emigrated")
 PROOFINGS = ("", "low", "substantial", "high")
 MAX_LINE = 10_000
+MOST_GUARDIANS = 10
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})\Z")
 _NATIONALITY = re.compile(r"[A-Z]{3}\Z")
 _LENGTHS = {"given_names": 200, "prefix": 20, "family_name": 200, "birth_place": 80, "state": 20}
@@ -40,6 +41,7 @@ class Person(msgspec.Struct, forbid_unknown_fields=True):
     """One citizen as the register has him. `parents`: names. `nationality`: ISO 3166-1 alpha-3.
 
     `proofing`: how well his identity was proven (low, substantial, high); empty where the register does not say.
+    `guardians`: national numbers of who has custody of him; None where the register does not say.
     """
 
     national_number: str
@@ -53,6 +55,7 @@ class Person(msgspec.Struct, forbid_unknown_fields=True):
     parents: list[str] = []
     state: str = "active"
     proofing: str = ""
+    guardians: list[str] | None = None
 
     @property
     def name(self) -> str:
@@ -74,9 +77,9 @@ class BadLine:
 
 COLUMNS = (
     "national_number", "given_names", "prefix", "family_name", "birth_date", "birth_place", "street", "house_number",
-    "postal_code", "city", "country", "nationality", "parents", "state", "proofing",
+    "postal_code", "city", "country", "nationality", "parents", "state", "proofing", "guardians",
 )  # fmt: skip
-"""Columns of the CSV form, in any order; `parents` are separated by ";"."""
+"""Columns of the CSV form, in any order; `parents` are separated by ";", `guardians` by spaces."""
 
 
 class NotARegister(Exception):
@@ -97,8 +100,13 @@ def read(path: Path) -> Iterator[Line]:
 
 
 def encode(person: Person) -> bytes:
-    """The sealed form, and what the row's digest is of."""
+    """All of it, which is what the row's digest is of."""
     return msgspec.json.encode(person)
+
+
+def to_seal(person: Person) -> bytes:
+    """What is kept of him: whose child he is stands elsewhere, as keyed indexes alone (idp.store.custody)."""
+    return encode(msgspec.structs.replace(person, guardians=None))
 
 
 def decode(raw: bytes) -> Person:
@@ -125,6 +133,14 @@ def problem(person: Person) -> str | None:
         return f"state is not one of {', '.join(STATES)}"
     if person.proofing not in PROOFINGS:
         return f"proofing is not one of {', '.join(PROOFINGS[1:])}"
+    return _problem_of_guardians(person.national_number, person.guardians or [])
+
+
+def _problem_of_guardians(own: str, guardians: Sequence[str]) -> str | None:
+    if len(guardians) > MOST_GUARDIANS or not all(is_valid(one) for one in guardians):
+        return f"guardians are not up to {MOST_GUARDIANS} national numbers"
+    if own in guardians:
+        return "nobody is his own guardian"
     return None
 
 
@@ -187,7 +203,8 @@ def _csv_person(number: int, line: bytes, header: list[str]) -> Person | BadLine
     row = dict(zip(header, fields, strict=True))
     address = Address(**{name: row.pop(name) for name in _ADDRESS if name in row})
     parents = [name for name in row.pop("parents", "").split(";") if name]
-    return _checked(number, Person(address=address, parents=parents, **row))
+    guardians = row.pop("guardians").split() if "guardians" in row else None
+    return _checked(number, Person(address=address, parents=parents, guardians=guardians, **row))
 
 
 def _checked(number: int, person: Person) -> Person | BadLine:

@@ -57,7 +57,7 @@ class Once:
 
 def find(connection: Connection, citizen_id: str) -> StoredCitizen | None:
     row = connection.execute(select(citizen).where(citizen.c.id == citizen_id)).first()
-    return _citizen(row) if row is not None else None
+    return stored(row) if row is not None else None
 
 
 _HOLD = select(citizen).where(citizen.c.id == bindparam("p_id")).with_for_update()
@@ -66,13 +66,13 @@ _HOLD = select(citizen).where(citizen.c.id == bindparam("p_id")).with_for_update
 def hold(connection: Connection, citizen_id: str) -> StoredCitizen | None:
     """The citizen; whoever else changes who may log in as him waits until the commit."""
     row = connection.execute(_HOLD, {"p_id": citizen_id}).first()
-    return _citizen(row) if row is not None else None
+    return stored(row) if row is not None else None
 
 
 def by_number(connection: Connection, number_indexes: Sequence[str]) -> dict[str, StoredCitizen]:
     """Citizens by the keyed index of their national number."""
     rows = connection.execute(select(citizen).where(citizen.c.number_index.in_(number_indexes)))
-    return {row.number_index: _citizen(row) for row in rows}
+    return {row.number_index: stored(row) for row in rows}
 
 
 def add_citizens(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -201,7 +201,8 @@ def drop_once(connection: Connection, citizen_id: str, kinds: Sequence[str]) -> 
     connection.execute(delete(once).where(once.c.citizen == citizen_id, once.c.kind.in_(kinds)))
 
 
-def _citizen(row: Any) -> StoredCitizen:
+def stored(row: Any) -> StoredCitizen:
+    """From a row of `citizen`."""
     return StoredCitizen(row.id, row.wrapped_key, row.person, row.row_digest, row.state, row.proofing)
 
 

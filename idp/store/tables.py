@@ -40,6 +40,13 @@ import_progress = Table(
     Column("line", Integer, nullable=False),
     Column("changed_at", Instant, nullable=False),
 )
+# Who has custody of whom, as the population register says it; a guardian by the keyed index of his number alone.
+guardianship = Table(
+    "guardianship",
+    metadata,
+    Column("child", ID, primary_key=True),
+    Column("guardian", DIGEST, primary_key=True, index=True),
+)
 account = Table(
     "account",
     metadata,

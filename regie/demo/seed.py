@@ -1,4 +1,4 @@
-"""What the demo begins with: agencies, purposes, clients with fresh keys, a thousand fictional people, three who can log in."""
+"""What the demo begins with: agencies, purposes, clients with fresh keys, a thousand fictional people, four who can log in."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ LOGINS = (
     ("anna", "correct horse battery", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
     ("bram", "vier groene fietsen", "KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU"),
     ("kaya", "zon boven de zee", "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK"),
+    ("noor", "drie kleine uilen", "NZXW64TEMVRXI2LON5XXEZDFMN2GS3LP"),
 )
 
 
@@ -59,12 +60,22 @@ def seed(settings: Settings, ports: Ports, progress: Callable[[str], None]) -> d
 
 
 def people() -> list[Person]:
-    """The three who can log in: the first three adults of the sample, each named as they log in."""
-    adults = [one for one in generator.people(40) if one.state == "active" and one.birth_date < "2000"]
-    return [
-        msgspec.structs.replace(one, given_names=username.capitalize())
-        for one, (username, _, _) in zip(adults, LOGINS, strict=False)
-    ]
+    """Those who can log in, each named as they log in: the first three adults of the sample, and the child of the first."""
+    sample = list(generator.people(40))
+    adults = [one for one in sample if one.state == "active" and one.birth_date < "2000"][:3]
+    anna = msgspec.structs.replace(adults[0], given_names="Anna")
+    noor = msgspec.structs.replace(
+        next(one for one in sample if one.birth_date > "2010"),
+        birth_date="2018-06-01",
+        parents=[anna.name],
+        prefix=anna.prefix,
+        family_name=anna.family_name,
+        address=anna.address,
+        guardians=[anna.national_number],
+        state="active",
+    )
+    named = zip([*adults, noor], LOGINS, strict=True)
+    return [msgspec.structs.replace(one, given_names=username.capitalize()) for one, (username, _, _) in named]
 
 
 def _fill(house: House, ports: Ports, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -93,6 +104,7 @@ def _fill(house: House, ports: Ports, progress: Callable[[str], None]) -> dict[s
             for name in ("national_number", "given_names", "prefix", "family_name", "birth_date")
         }
         flat |= {"birth_place": person.birth_place, "nationality": person.nationality, "parents": person.parents}
+        flat["guardians"] = person.guardians
         flat["address"] = {name: getattr(person.address, name) for name in person.address.__struct_fields__}
         run(
             "citizen add",

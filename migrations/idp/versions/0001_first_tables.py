@@ -5,7 +5,7 @@ from alembic import op
 
 import base.database.types
 
-revision = "0001_c57bb3c9"
+revision = "0001_7c12a0c6"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -199,6 +199,15 @@ def upgrade() -> None:
         batch_op.create_index("ix_family_login", ["client_id", "auth_time"], unique=False)
         batch_op.create_index(batch_op.f("ix_family_managed_grant"), ["managed_grant"], unique=False)
         batch_op.create_index(batch_op.f("ix_family_session"), ["session"], unique=False)
+
+    op.create_table(
+        "guardianship",
+        sa.Column("child", sa.String(length=22), nullable=False),
+        sa.Column("guardian", sa.String(length=43), nullable=False),
+        sa.PrimaryKeyConstraint("child", "guardian", name=op.f("pk_guardianship")),
+    )
+    with op.batch_alter_table("guardianship", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_guardianship_guardian"), ["guardian"], unique=False)
 
     op.create_table(
         "handle",
@@ -447,6 +456,10 @@ def downgrade() -> None:
     op.drop_table("initial_access_token")
     op.drop_table("import_progress")
     op.drop_table("handle")
+    with op.batch_alter_table("guardianship", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_guardianship_guardian"))
+
+    op.drop_table("guardianship")
     with op.batch_alter_table("family", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_family_session"))
         batch_op.drop_index(batch_op.f("ix_family_managed_grant"))

@@ -1,0 +1,33 @@
+"""For whom somebody else may decide now, by the population register. Functions run inside a unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from base.database import Connection
+from base.people import Child
+from idp.citizens.importing import person_of
+from idp.citizens.register import MAY_LOG_IN, Person
+from idp.store import custody, people
+from idp.store.people import StoredCitizen
+from keys.ring import Ring
+
+
+def children(connection: Connection, ring: Ring, guardian: str, decides_alone: Callable[[Person], bool]) -> list[Child]:
+    """Of a registry handle; by name. `decides_alone`: who has the age for it; he who has not, acts for nobody."""
+    guardian_id = people.citizen_of_handle(connection, guardian)
+    own = people.find(connection, guardian_id) if guardian_id is not None else None
+    person = _living(ring, own) if own is not None else None
+    if guardian_id is None or person is None or not decides_alone(person):
+        return []
+    found = []
+    for one in custody.children(connection, guardian_id):
+        child = _living(ring, one)
+        if child is not None and not decides_alone(child):
+            found.append(Child(ring.pseudonyms.handle(one.id), child.name))
+    return sorted(found, key=lambda one: one.name.casefold())
+
+
+def _living(ring: Ring, citizen: StoredCitizen) -> Person | None:
+    """Who is in the register, and could log in."""
+    return person_of(ring, citizen) if citizen.state in MAY_LOG_IN else None
