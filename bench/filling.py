@@ -2,82 +2,57 @@
 
 A citizen has three consents and, on average, four uses of each, as the provider's own releases at a login leave them (a
 use and a permit that is taken). Every sixteenth has withdrawn all. Every consent has its bit in a status list. The rows
-are made from the product's own leaves, salts and pseudonyms, and the tree grows by the product's own code with larger
-checkpoints than the sequencer's: `regie ledger verify` finds nothing.
+are made from the product's own leaves, salts and pseudonyms (bench.people), and the tree grows by the product's own code
+with larger checkpoints than the sequencer's: `regie ledger verify` finds nothing.
 
-One citizen's uses lie far apart, as they do when they come over the years: each round goes through a block of citizens. Indexes are dropped while a step is filled
-and built again, so they are denser than those of a house that grew.
+One citizen's uses lie far apart, as they do when they come over the years: each round goes through a block of citizens.
+Indexes are dropped while a step is filled and built again, so they are denser than those of a house that grew.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from hashlib import sha256, shake_128
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, create_engine, text
 from sqlalchemy.schema import CreateIndex, DropIndex
 
-from consent import questions, seals
+from bench import people
+from bench.people import COLUMNS, FILLED, GIVEN, NUMBERED, USED, Known, Made, Person, Work
+from consent import questions
 from consent.catalogue import Catalogue
-from consent.interface import PersonalDataUse, Question
-from consent.ledger import leaf, tiles
+from consent.interface import PersonalDataUse
+from consent.ledger import tiles
 from consent.ledger.checkpoint import Checkpoint
 from consent.ledger.journal import Line
-from consent.ledger.merkle import leaf_hash
 from consent.store import ledger, notices, statuses, tables
 from consent.store.ledger import Batch
-from keys.digest import b64encode
 from regie.house import House
 
-GIVEN = (
-    ("municipality", "housing-benefit", "address"),
-    ("municipality", "housing-benefit", "income"),
-    ("health-insurer", "health-insurance", "birth-date"),
-)
-"""Agency, purpose and category of what each citizen consented to."""
-USED = (0, 0, 2)
-"""Which of them are used in each round; what the tax authority holds is no release of the provider's."""
 ROUNDS = 4
 USES = ROUNDS * len(USED)
-WITHDRAWN = 16
 CITIZENS = 8192
 """In one transaction, and about three leaves each in one checkpoint."""
 BLOCK = 16 * CITIZENS
-FILLED = {
-    one.name: one
-    for one in (
-        tables.subject,
-        tables.citizen_seed,
-        tables.consent_event,
-        tables.consent,
-        tables.consent_status,
-        tables.data_use,
-        tables.permit,
-    )
-}
-NUMBERED = ("consent_event", "data_use", "pending_leaf")
-_PURPOSE = {"municipality": "housing-benefit", "health-insurer": "health-insurance"}
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """The citizen of one number, made again from it whenever he is needed."""
-
-    number: int
-    handle: str
-    seed: bytes
-    subs: Mapping[str, str]
-    consents: tuple[str, ...]
-
-    @property
-    def has_withdrawn(self) -> bool:
-        return self.number % WITHDRAWN == 0
+MAKERS = os.cpu_count() or 1
+"""Processes that make rows: writing them costs a third of that."""
+_READ = """
+    select count(subject.citizen), count(citizen_seed.seed), count(consent.seal), max((
+        select max(seq) from consent_event e where e.citizen = consent.citizen
+        and e.agency = consent.agency and e.purpose = consent.purpose and e.category = consent.category
+    ))
+    from subject left join citizen_seed on citizen_seed.citizen = subject.citizen
+    left join consent on consent.citizen = subject.citizen and consent.agency = subject.agency and consent.current
+    where subject.agency = :agency and subject.sub > ''
+"""
+_PURPOSE = {agency: purpose for agency, purpose, _ in GIVEN}
 
 
 class Filling:
@@ -90,25 +65,16 @@ class Filling:
         self._clock = house.clock
         options = "-csearch_path=consent -csynchronous_commit=off -cmaintenance_work_mem=1GB -ctimezone=UTC"
         self._engine = create_engine(house.settings.database_url, connect_args={"options": options})
-        self._permit = timedelta(seconds=house.settings.permit_s)
-        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in FILLED}
-        self._entries: list[bytes] = []
-        self._tells: list[str] = []
         self._next: dict[str, int] = {}
         self._at = self._clock.now()
-        self._pool, self._drawn_to = b"", 0
         self._list, self._taken = 0, bytearray(statuses.SIZE)
-        self._notices: dict[str, tuple[Question, str]] = {}
-        self._set("max_wal_size = '16GB'")
-        house.databases["consent"].write_now(lambda c: self._show(c, house.consent.registry.snapshot(c)))
+        asked = house.databases["consent"].write_now(lambda c: self._show(c, house.consent.registry.snapshot(c)))
+        secret = house.ring.pseudonyms._secret  # noqa: SLF001 - the processes that make the rows have no house
+        known = Known(secret, timedelta(seconds=house.settings.permit_s), asked)
+        self._makers = ProcessPoolExecutor(MAKERS, multiprocessing.get_context("spawn"), people.learn, (known,))
 
     def person(self, number: int) -> Person:
-        handle = self._pseudonyms.handle(f"scale {number}")
-        subs = {agency: self._pseudonyms.pairwise(handle, agency) for agency in _PURPOSE}
-        seed = sha256(f"seed {number}".encode()).digest()
-        drawn = shake_128(f"consents {number}".encode()).digest(16 * len(GIVEN))
-        consents = tuple(_identifier(drawn[at : at + 16]) for at in range(0, len(drawn), 16))
-        return Person(number, handle, seed, subs, consents)
+        return people.person(self._pseudonyms, number)
 
     def fill(self, consents: int, told: Callable[[int, int], None]) -> None:
         """Up to so many consents, with their uses. `told`: how many are written so far, and in all."""
@@ -120,23 +86,24 @@ class Filling:
             for name in NUMBERED:
                 self._next[name] = int(connection.scalar(text(f"select nextval('{_sequence(name)}')")) or 0)
         rows, done = (self.citizens - first) * (len(GIVEN) + USES), 0
-        for start in range(first, self.citizens, BLOCK):
-            block = [self.person(number) for number in range(start, min(start + BLOCK, self.citizens))]
-            for write, each in ((self._consents, len(GIVEN)), *((self._uses, len(USED)),) * ROUNDS):
-                for at in range(0, len(block), CITIZENS):
-                    some = block[at : at + CITIZENS]
-                    self._at = self._clock.now()
-                    for person in some:
-                        write(person)
-                    self._flush()
-                    done += len(some) * each
-                    told(done, rows)
+        for work, made in self._made(first):
+            self._write(work, made.result())
+            done += len(work.people) * len(GIVEN if work.places else USED)
+            told(done, rows)
         with self._engine.begin() as connection:
             for name in NUMBERED:
                 connection.execute(text(f"select setval('{_sequence(name)}', {self._next[name]})"))
             for statement in _indexes(drop=False):
                 connection.execute(statement)
         self._settle()
+
+    def warm(self) -> None:
+        """What a check and a permit read of each citizen, read once: a house that lives has it in its buffers."""
+        with self._engine.begin() as connection:
+            for plan in ("seqscan", "hashjoin", "mergejoin", "bitmapscan", "memoize"):
+                connection.execute(text(f"set local enable_{plan} = off"))
+            for agency in people.AGENCIES:
+                connection.execute(text(_READ), {"agency": agency})
 
     def sizes(self) -> dict[str, int]:
         """Bytes on disk of each table with its indexes."""
@@ -158,47 +125,36 @@ class Filling:
             return found / 1000
 
     def close(self) -> None:
+        self._makers.shutdown()
         self._engine.dispose()
 
-    # One citizen's rows
+    # What is made, in the order in which it is written
 
-    def _consents(self, person: Person) -> None:
-        rows = self._rows
-        rows["citizen_seed"].append({"citizen": person.handle, "seed": person.seed})
-        for agency, sub in person.subs.items():
-            rows["subject"].append({"agency": agency, "sub": sub, "citizen": person.handle})
-        for consent, (agency, purpose, category) in zip(person.consents, GIVEN, strict=True):
-            question, notice = self._notices[agency]
-            at = self._tick()
-            facts = {
-                "citizen": person.handle,
-                "agency": agency,
-                "purpose": purpose,
-                "purpose_version": question.purpose_version,
-                "category": category,
-                "at": at,
-                "expires_at": at + timedelta(seconds=question.duration_s),
-                "once": False,
-                "notice_hash": notice,
-                "language": "nl",
-            }
-            row = {"id": consent, "state": "given", "current": True, "ended_at": None, "expiry_told": False, **facts}
-            row["seq"] = self._event(person, consent, "given", facts)
-            if person.has_withdrawn:
-                row |= {"state": "withdrawn", "ended_at": self._tick()}
-                self._event(person, consent, "withdrawn", {**facts, "at": row["ended_at"]})
-                self._tells.append(f"ended {consent}")
-            row |= dict(zip(("status_list", "status_idx"), self._place(consent), strict=True))
-            rows["consent"].append({**row, "seal": seals.of_consent(self._pseudonyms, row)})
+    def _made(self, first: int) -> Iterator[tuple[Work, Future[Made]]]:
+        begun: deque[tuple[Work, Future[Made]]] = deque()
+        for work in self._works(first):
+            begun.append((work, self._makers.submit(people.make, work)))
+            if len(begun) > MAKERS:
+                yield begun.popleft()
+        yield from begun
 
-    def _event(self, person: Person, consent: str, kind: str, facts: Mapping[str, Any]) -> int:
-        row = {"consent": consent, "type": kind, "channel": "page", **facts}
-        seq = self._number("consent_event")
-        leaf_columns = self._leaf("consent", row, person, facts["agency"])
-        self._rows["consent_event"].append({"seq": seq, **row, **leaf_columns})
-        return seq
+    def _works(self, first: int) -> Iterator[Work]:
+        for start in range(first, self.citizens, BLOCK):
+            block = range(start, min(start + BLOCK, self.citizens))
+            for uses in (False, *(True,) * ROUNDS):
+                for at in range(0, len(block), CITIZENS):
+                    yield self._work(block[at : at + CITIZENS], uses=uses)
 
-    def _place(self, consent: str) -> tuple[int, int]:
+    def _work(self, some: range, *, uses: bool) -> Work:
+        self._at = max(self._at, self._clock.now())
+        places = [] if uses else [self._place() for _ in range(len(some) * len(GIVEN))]
+        work = Work(some, self._at, dict(self._next), places)
+        for name, number in work.numbers.items():
+            self._next[name] += number
+        self._at += timedelta(microseconds=work.numbers["pending_leaf"])
+        return work
+
+    def _place(self) -> tuple[int, int]:
         """As consent.store.statuses.place draws it."""
         for _ in range(statuses.TRIES):
             idx = secrets.randbelow(statuses.SIZE)
@@ -207,95 +163,38 @@ class Filling:
         else:
             self._list, self._taken = self._list + 1, bytearray(statuses.SIZE)
         self._taken[idx] = 1
-        self._rows["consent_status"].append({"consent": consent, "list": self._list, "idx": idx})
         return self._list, idx
 
-    def _uses(self, person: Person) -> None:
-        for one in USED:
-            agency, purpose, category = GIVEN[one]
-            at, permit = self._tick(), _identifier(self._drawn())
-            row = {
-                "citizen": person.handle,
-                "recipient": agency,
-                "source": "population-register",
-                "purpose": purpose,
-                "purpose_version": self._notices[agency][0].purpose_version,
-                "categories": [category],
-                "use_kind": "release",
-                "legal_basis": "consent",
-                "decision": "allowed",
-                "reason": "consent",
-                "at": at,
-                "permit": permit,
-            }
-            row |= {"seq": self._number("data_use"), **self._leaf("use", row, person, agency)}
-            row["categories"] = f'["{category}"]'
-            self._rows["data_use"].append(row)
-            issued = {name: row[name] for name in ("citizen", "recipient", "source", "purpose", "categories")}
-            issued |= {"id": permit, "consents": f'["{person.consents[one]}"]', "outcome": None, "seal": seals.NO_SEAL}
-            issued |= {"issued_at": at, "expires_at": at + self._permit, "redeemed_at": at, "closed_at": at}
-            self._rows["permit"].append(issued)
+    # Writing it
 
-    def _leaf(self, kind: str, row: Mapping[str, Any], person: Person, agency: str) -> dict[str, Any]:
-        nonce = self._drawn()
-        # Each began with us, as what a citizen does on our pages.
-        traced = {"trace_id": self._drawn(), "span_id": self._drawn()[:8], "parent_span_id": None}
-        content = leaf.content(kind, {**row, **traced}, person.subs[agency])
-        entry = leaf.commitment(self._pseudonyms.salt(person.seed, nonce), content)
-        self._entries.append(entry)
-        hashed = b64encode(leaf_hash(entry))
-        return {"nonce": nonce, "leaf": hashed, "leaf_seq": self._number("pending_leaf"), **traced}
-
-    def _drawn(self) -> bytes:
-        """16 random bytes: asked of the system by the thousand, since each time costs more than a row."""
-        if self._drawn_to == len(self._pool):
-            self._pool, self._drawn_to = os.urandom(2**16), 0
-        self._drawn_to += 16
-        return self._pool[self._drawn_to - 16 : self._drawn_to]
-
-    def _number(self, name: str) -> int:
-        self._next[name] += 1
-        return self._next[name]
-
-    def _tick(self) -> datetime:
-        self._at += timedelta(microseconds=1)
-        return self._at
-
-    # Many rows
-
-    def _flush(self) -> None:
+    def _write(self, work: Work, made: Made) -> None:
         with self._engine.begin() as connection:
             cursor = connection.connection.cursor()
-            for name, rows in self._rows.items():
-                columns = [column.name for column in FILLED[name].columns]
-                if rows:
-                    with cursor.copy(f"COPY {name} ({', '.join(columns)}) FROM STDIN") as copy:
-                        for row in rows:
-                            copy.write_row([row[column] for column in columns])
-                rows.clear()
-            line = self._grow(connection)
+            for name, lines in made.copies.items():
+                with cursor.copy(f"COPY {name} ({', '.join(COLUMNS[name])}) FROM STDIN") as copy:
+                    copy.write(lines)
+            line = self._grow(connection, work, made)
         self._ledger.journal.append(line)
         with self._engine.begin() as connection:
             ledger.publish(connection, line.checkpoint.size, line.note)
 
-    def _grow(self, connection: Connection) -> Line:
+    def _grow(self, connection: Connection, work: Work, made: Made) -> Line:
         """As consent.ledger.sequencer stages what it takes out of the queue."""
         head = ledger.head(connection, lock=True)
         assert head is not None
         edge = ledger.tiles(connection, tiles.edge(head.size))
-        growth = tiles.grow(head.size, self._entries, lambda level, n: edge[level, n])
+        growth = tiles.grow(head.size, made.entries, lambda level, n: edge[level, n])
         note = self._ledger.keys.sign(head.origin, Checkpoint(head.origin, growth.size, growth.root).text)
         ledger.put_tiles(connection, growth.tiles)
-        last = self._next["pending_leaf"]
-        span = (last - len(self._entries) + 1, last)
+        before = work.last["pending_leaf"]
+        span = (before + 1, before + len(made.entries))
         ledger.add_batch(connection, Batch(head.size, growth.size, *span, self._clock.now()))
-        ledger.swap(connection, head, size=growth.size, root=growth.root, note=note, tells=self._tells)
-        line = Line(note, head.size, b"".join(self._entries), self._tells)
-        self._entries, self._tells = [], []
-        return line
+        ledger.swap(connection, head, size=growth.size, root=growth.root, note=note, tells=made.tells)
+        return Line(note, head.size, b"".join(made.entries), made.tells)
 
-    def _show(self, connection: Any, catalogue: Catalogue) -> None:
-        """The notices that everybody saw."""
+    def _show(self, connection: Any, catalogue: Catalogue) -> dict[str, tuple[int, timedelta, str]]:
+        """The notices that everybody saw, by agency."""
+        shown = {}
         for agency, purpose in _PURPOSE.items():
             question = questions.first(
                 connection,
@@ -309,8 +208,10 @@ class Filling:
                 now=self._at,
             )
             assert question is not None
-            self._notices[agency] = question, question.notice_hash("nl")
-            notices.keep(connection, question.notice_hash("nl"), question.notice_bytes("nl"))
+            notice = question.notice_hash("nl")
+            shown[agency] = question.purpose_version, timedelta(seconds=question.duration_s), notice
+            notices.keep(connection, notice, question.notice_bytes("nl"))
+        return shown
 
     def _settle(self) -> None:
         """What autovacuum does in a house that lives: what is measured next is not the cleaning up."""
@@ -324,12 +225,6 @@ class Filling:
             for one in settings:
                 connection.execute(text(f"alter system set {one}"))
             connection.execute(text("select pg_reload_conf()"))
-
-
-def _identifier(drawn: bytes) -> str:
-    """As base.ids.identifier makes it, of 16 bytes."""
-    made = b64encode(drawn)
-    return f"_{made[1:]}" if made.startswith("-") else made
 
 
 def _sequence(name: str) -> str:

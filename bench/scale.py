@@ -27,8 +27,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from base.settings import Settings
 from bench import postgresql
-from bench.filling import GIVEN, USES, Filling
+from bench.filling import USES, Filling
 from bench.load import Process, measure, start, warm_up
+from bench.people import GIVEN
 from bench.rows import CHECKS, PERMITS
 from bench.steps import own_token, post
 from bench.world import World, fill
@@ -98,6 +99,7 @@ def _step(
     fill_s = time.monotonic() - begun
     sizes = filling.sizes()
     lists, lists_s, lists_cpu_s = _lists(house, filling)
+    filling.warm()
     with _pinned(), _served(house.settings) as process:
         costs, of_database_us = _costs(process, world, filling, *work)
     # What was issued last is in the tree before more is filled in.
@@ -264,7 +266,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="runs, of which the best counts")
     given = parser.parse_args()
     steps = [one for one in STEPS if one < given.most] + [given.most]
-    with tempfile.TemporaryDirectory(prefix="regie-bench-") as name, postgresql.running() as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="regie-bench-") as name,
+        postgresql.running(postgresql.of_a_large_register()) as url,
+    ):
         settings = Settings(development=True, port=PORT, data_dir=Path(name) / "data", database_url=url)
         found: list[Step] = []
         for step in measured(settings, steps, given.operations, given.repeats, progress=sys.stderr.isatty()):

@@ -253,7 +253,14 @@ permit = Table(
     # When its recipient said what became of it, and that; what the provider releases itself needs no saying.
     Column("closed_at", Instant),
     Column("outcome", String(16)),  # used, not_used
-    Index("ix_permit_open", "citizen", "expires_at"),
+    # What can still be taken: among all that ever were, each permit would be written to a page that nobody else needs.
+    Index(
+        "ix_permit_open",
+        "citizen",
+        "expires_at",
+        sqlite_where=text("redeemed_at IS NULL"),
+        postgresql_where=text("redeemed_at IS NULL"),
+    ),
     # What was taken and not said yet: only as long as it is not.
     Index(
         "ix_permit_unreported",

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_4e6540f8"
+revision = "0001_949fe4d9"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -453,7 +453,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_permit")),
     )
     with op.batch_alter_table("permit", schema=None) as batch_op:
-        batch_op.create_index("ix_permit_open", ["citizen", "expires_at"], unique=False)
+        batch_op.create_index(
+            "ix_permit_open",
+            ["citizen", "expires_at"],
+            unique=False,
+            sqlite_where=sa.text("redeemed_at IS NULL"),
+            postgresql_where=sa.text("redeemed_at IS NULL"),
+        )
         batch_op.create_index(
             "ix_permit_unreported",
             ["redeemed_at"],
@@ -620,7 +626,11 @@ def downgrade() -> None:
             sqlite_where=sa.text("redeemed_at IS NOT NULL AND closed_at IS NULL"),
             postgresql_where=sa.text("redeemed_at IS NOT NULL AND closed_at IS NULL"),
         )
-        batch_op.drop_index("ix_permit_open")
+        batch_op.drop_index(
+            "ix_permit_open",
+            sqlite_where=sa.text("redeemed_at IS NULL"),
+            postgresql_where=sa.text("redeemed_at IS NULL"),
+        )
 
     op.drop_table("permit")
     op.drop_table("pending_leaf")
