@@ -2,7 +2,9 @@
 
 PostgreSQL holds 10,000 consents, then ten times as many, and so on, with four uses of each (bench.filling). At each step
 a new server is asked about citizens chosen by lot among all there are. CPU is the server's and that of the database's
-processes that serve it. Each figure is the best of five runs: the one that was disturbed least.
+processes that serve it. Beside it stands a second register that stays at 10⁵ consents, in the same PostgreSQL, and the
+two are asked by turns: what disturbs the one disturbs the other. Each figure is the best of ten runs: the one that was
+disturbed least.
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from sqlalchemy import create_engine, make_url, text
 
 from base.settings import Settings
 from bench import postgresql
@@ -55,14 +58,36 @@ LABELS = {
 }
 
 
+@dataclass(slots=True)
+class Costs:
+    """The least of what was measured, by name in `LABELS`; of that of the CPU, the database's part."""
+
+    least: dict[str, float] = field(default_factory=dict)
+    of_database_us: dict[str, float] = field(default_factory=dict)
+
+    def take(self, name: str, cpu_us: float, database_us: float, p99_ms: float) -> None:
+        if cpu_us < self.least.get(f"{name}_us", math.inf):
+            self.least[f"{name}_us"], self.of_database_us[name] = cpu_us, database_us
+        self.least[f"{name}_ms"] = min(p99_ms, self.least.get(f"{name}_ms", math.inf))
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A house that is filled, and what measures it."""
+
+    house: House
+    world: World
+    filling: Filling
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What was measured with so many consents. `costs`: by name in `LABELS`. `sizes`: bytes by table."""
+    """What was measured with so many consents. `beside`: with `BASE`, in the same minutes. `sizes`: bytes by table."""
 
     consents: int
     fill_s: float
-    costs: dict[str, float]
-    of_database_us: dict[str, float]
+    costs: Costs
+    beside: Costs
     sizes: dict[str, int]
     journal: int
     lists: int
@@ -74,62 +99,65 @@ class Step:
         return self.consents // len(GIVEN) * USES
 
 
-def measured(settings: Settings, steps: list[int], operations: int, repeats: int, *, progress: bool) -> Iterator[Step]:
-    """Each step as it is done, on an empty house."""
-    world = fill(settings)
-    house = House.open(settings)
-    try:
-        asyncio.run(house.consent.ledger.round())
-        filling = Filling(house)
-        try:
-            for consents in steps:
-                yield _step(house, world, filling, consents, (operations, repeats), progress=progress)
-        finally:
-            filling.close()
-    finally:
-        house.close()
+def measured(
+    settings: Settings,
+    beside: Settings,
+    steps: list[int],
+    operations: int,
+    repeats: int,
+    *,
+    progress: bool,
+    base: int = BASE,
+) -> Iterator[Step]:
+    """Each step as it is done, on an empty house. `beside`: of another, for the register that stays at `base` consents."""
+    with _register(beside) as small, _register(settings) as growing:
+        _fill(small, base, "beside it", progress=progress)
+        for consents in steps:
+            yield _step(growing, small, consents, (operations, repeats), progress=progress)
 
 
-def _step(
-    house: House, world: World, filling: Filling, consents: int, work: tuple[int, int], *, progress: bool
-) -> Step:
-    begun = time.monotonic()
-    with _bar(f"{consents} consents", show=progress) as told:
-        filling.fill(consents, told)
-    fill_s = time.monotonic() - begun
+def _step(growing: Register, small: Register, consents: int, work: tuple[int, int], *, progress: bool) -> Step:
+    house, filling = growing.house, growing.filling
+    fill_s = _fill(growing, consents, f"{consents} consents", progress=progress)
     sizes = filling.sizes()
     lists, lists_s, lists_cpu_s = _lists(house, filling)
-    filling.warm()
-    with _pinned(), _served(house.settings) as process:
-        costs, of_database_us = _costs(process, world, filling, *work)
+    for one in (small.filling, filling):
+        one.warm()
+    with _pinned(), _served(house.settings) as process, _served(small.house.settings) as beside:
+        costs, costs_beside = _costs(((growing, process), (small, beside)), *work)
     # What was issued last is in the tree before more is filled in.
     asyncio.run(house.consent.ledger.round())
     journal = sum(path.stat().st_size for path in (house.settings.data_dir / "ledger").iterdir())
     done = filling.citizens * len(GIVEN)
-    return Step(done, fill_s, costs, of_database_us, sizes, journal, lists, lists_s, lists_cpu_s)
+    return Step(done, fill_s, costs, costs_beside, sizes, journal, lists, lists_s, lists_cpu_s)
 
 
-def _costs(
-    process: Process, world: World, filling: Filling, operations: int, repeats: int
-) -> tuple[dict[str, float], dict[str, float]]:
-    costs: dict[str, float] = {}
-    of_database_us: dict[str, float] = {}
+def _fill(register: Register, consents: int, name: str, *, progress: bool) -> float:
+    """The seconds it took."""
+    begun = time.monotonic()
+    with _bar(name, show=progress) as told:
+        register.filling.fill(consents, told)
+    return time.monotonic() - begun
+
+
+def _costs(asked_by_turns: tuple[tuple[Register, Process], ...], operations: int, repeats: int) -> list[Costs]:
+    """Of each register."""
+    found = [Costs() for _ in asked_by_turns]
     for repeat in range(repeats):
         for name, path, status, count in (
             ("check", CHECKS, 200, operations),
             ("permit", PERMITS, 201, operations // 3),
         ):
-            token = own_token(process, world.service)
-            if not repeat:
-                warm_up(process, _asked(process, filling, path, token, count // 3), wanted=status)
-            asked = _asked(process, filling, path, token, count)
-            before = filling.backends_us()
-            row = measure(name, process, asked, wanted=status)
-            database_us = (filling.backends_us() - before) / count
-            if row["cpu_us"] + database_us < costs.get(f"{name}_us", math.inf):
-                costs[f"{name}_us"], of_database_us[name] = row["cpu_us"] + database_us, database_us
-            costs[f"{name}_ms"] = min(row["p99_ms"], costs.get(f"{name}_ms", math.inf))
-    return costs, of_database_us
+            for costs, (register, process) in zip(found, asked_by_turns, strict=True):
+                filling, token = register.filling, own_token(process, register.world.service)
+                if not repeat:
+                    warm_up(process, _asked(process, filling, path, token, count // 3), wanted=status)
+                asked = _asked(process, filling, path, token, count)
+                before = filling.backends_us()
+                row = measure(f"{name}, {filling.citizens * len(GIVEN)} consents", process, asked, wanted=status)
+                database_us = (filling.backends_us() - before) / count
+                costs.take(name, row["cpu_us"] + database_us, database_us, row["p99_ms"])
+    return found
 
 
 def _asked(process: Process, filling: Filling, path: str, token: str, count: int) -> list[bytes]:
@@ -165,6 +193,29 @@ def _lists(house: House, filling: Filling) -> tuple[int, float, float]:
 
 
 @contextmanager
+def _register(settings: Settings) -> Iterator[Register]:
+    with ExitStack() as stack:
+        world = fill(settings)
+        house = House.open(settings)
+        stack.callback(house.close)
+        asyncio.run(house.consent.ledger.round())
+        filling = Filling(house)
+        stack.callback(filling.close)
+        yield Register(house, world, filling)
+
+
+def _settings(directory: str, url: str, number: int) -> Settings:
+    """Of one of several houses, with a new database of its own."""
+    name = f"scale{number}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"create database {name}"))
+    engine.dispose()
+    own = make_url(url).set(database=name).render_as_string(hide_password=False)
+    return Settings(development=True, port=PORT + number, data_dir=Path(directory) / name, database_url=own)
+
+
+@contextmanager
 def _served(settings: Settings) -> Iterator[Process]:
     members = {name: getattr(settings, name) for name in ("development", "port", "data_dir", "database_url")}
     environment = {**os.environ, **{f"REGIE_{name.upper()}": str(value) for name, value in members.items()}}
@@ -196,26 +247,26 @@ def _bar(name: str, *, show: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 def report(steps: list[Step]) -> None:
-    """One table, each cost beside the step of 10⁵ consents."""
-    base = next((one for one in steps if one.consents >= BASE), None)
+    """One table, each cost beside that of the register that stayed at 10⁵ consents."""
     print("\n" + _line("consents", (f"{one.consents:,}" for one in steps)))
     print(_line("uses", (f"{one.uses:,}" for one in steps)))
     print(_line("to fill this step, s", (f"{one.fill_s:.0f}" for one in steps)))
     for name, label in LABELS.items():
-        print(_line(label, (f"{one.costs[name]:.{'0' if name.endswith('us') else '1'}f}" for one in steps)))
+        digits = 0 if name.endswith("us") else 1
+        print(_line(label, (f"{one.costs.least[name]:.{digits}f}" for one in steps)))
         if name.endswith("us"):
             of = name.removesuffix("_us")
-            print(_line("  of it the database's", (f"{one.of_database_us[of]:.0f}" for one in steps)))
-        if base is not None:
-            print(_line("  ÷ at 10⁵", (_ratio(one.costs[name] / base.costs[name]) for one in steps)))
+            print(_line("  of it the database's", (f"{one.costs.of_database_us[of]:.0f}" for one in steps)))
+        print(_line("  at 10⁵, by turns with it", (f"{one.beside.least[name]:.{digits}f}" for one in steps)))
+        print(_line("  ÷ that", (_ratio(one.costs.least[name] / one.beside.least[name]) for one in steps)))
     print(_line("on disk, MiB", (f"{(sum(one.sizes.values()) + one.journal) / 2**20:,.0f}" for one in steps)))
     print(_line("status lists", (str(one.lists) for one in steps)))
     print(_line("  all made and signed, s", (_bounded(one.lists_s) for one in steps)))
     print(_line("  CPU of it, s", (f"{one.lists_cpu_s:.2f}" for one in steps)))
-    _on_paper(steps[-1], base)
+    _on_paper(steps[-1])
 
 
-def _on_paper(last: Step, base: Step | None) -> None:
+def _on_paper(last: Step) -> None:
     """What the largest step says for a country's year."""
 
     def bytes_of(names: tuple[str, ...]) -> int:
@@ -232,10 +283,10 @@ def _on_paper(last: Step, base: Step | None) -> None:
     )
     print(f"  {a_second:.0f} uses a second on average, {PEAK * a_second:.0f} at {PEAK} times that")
     for name in ("check", "permit"):
-        cpu_us = last.costs[f"{name}_us"]
-        if base is not None and last is not base:
-            decades = math.log10(last.consents / base.consents)
-            slope = max(0.0, (cpu_us - base.costs[f"{name}_us"]) / decades)
+        cpu_us = last.costs.least[f"{name}_us"]
+        decades = math.log10(last.consents / BASE)
+        if decades > 0.5:
+            slope = max(0.0, (cpu_us - last.beside.least[f"{name}_us"]) / decades)
             cpu_us += slope * math.log10(CONSENTS_A_YEAR / last.consents)
         cores = PEAK * a_second * cpu_us / 1e6
         print(f"  a {name} costs {cpu_us:.0f} µs there, if it grows as from 10⁵ on: {cores:.1f} cores at the peak")
@@ -263,16 +314,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A check and a permit in a small register and in a large one.")
     parser.add_argument("--most", type=int, default=STEPS[-1], help="consents at which to stop")
     parser.add_argument("--operations", type=int, default=3000, help="checks in one run; a third as many permits")
-    parser.add_argument("--repeats", type=int, default=5, help="runs, of which the best counts")
+    parser.add_argument("--repeats", type=int, default=10, help="runs, of which the best counts")
     given = parser.parse_args()
     steps = [one for one in STEPS if one < given.most] + [given.most]
     with (
         tempfile.TemporaryDirectory(prefix="regie-bench-") as name,
         postgresql.running(postgresql.of_a_large_register()) as url,
     ):
-        settings = Settings(development=True, port=PORT, data_dir=Path(name) / "data", database_url=url)
+        growing, beside = (_settings(name, url, number) for number in (0, 1))
         found: list[Step] = []
-        for step in measured(settings, steps, given.operations, given.repeats, progress=sys.stderr.isatty()):
+        for step in measured(growing, beside, steps, given.operations, given.repeats, progress=sys.stderr.isatty()):
             found.append(step)
             report(found)
 
