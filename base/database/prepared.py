@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TypeEngine
 
 Processor = Callable[[Any], Any] | None
@@ -36,10 +37,11 @@ class Prepared:
         driver = self._driver(connection)
         if driver is None:
             return connection.execute(self._statement, given).all()
-        plain = self._plain or self._compiled(connection.dialect)
+        plain, within = self._plain or self._compiled(connection.dialect), driver.in_transaction
         try:
             rows = driver.execute(plain.sql, plain.bound(given)).fetchall()
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            check_stands(driver, plain.sql, error, within=within)
             # Once more, for an error that callers know.
             return connection.execute(self._statement, given).all()
         return [plain.row(row) for row in rows]
@@ -49,10 +51,11 @@ class Prepared:
         driver = self._driver(connection)
         if driver is None:
             return connection.execute(self._statement, given).rowcount
-        plain = self._plain or self._compiled(connection.dialect)
+        plain, within = self._plain or self._compiled(connection.dialect), driver.in_transaction
         try:
             return driver.execute(plain.sql, plain.bound(given)).rowcount
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            check_stands(driver, plain.sql, error, within=within)
             return connection.execute(self._statement, given).rowcount
 
     def _driver(self, connection: Connection) -> sqlite3.Connection | None:
@@ -92,6 +95,16 @@ class _Plain:
         for at, way in self._out:
             values[at] = way(values[at])
         return self._row._make(values)
+
+
+def check_stands(driver: sqlite3.Connection, sql: str, error: sqlite3.Error, *, within: bool) -> None:
+    """OperationalError when the transaction went with the statement, as SQLite does where there is no room.
+
+    Said once more, the statement would be a transaction of its own, and so would all that the unit says after it.
+    `within`: there was a transaction.
+    """
+    if within and not driver.in_transaction:
+        raise OperationalError(sql, None, error) from error
 
 
 def _driver(connection: Connection) -> sqlite3.Connection | None:

@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import DBAPIError
 
+from base.database.prepared import check_stands
+
 T = TypeVar("T")
 Unit = Callable[[Connection], Any]
 
@@ -188,7 +190,8 @@ def _voice(connection: Connection) -> Callable[[str], object]:
     def say(statement: str) -> None:
         try:
             driver.execute(statement)
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            check_stands(driver, statement, error, within=True)
             # Once more, for an error that callers know.
             connection.exec_driver_sql(statement)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from base.database import open_file
 from base.database.prepared import Prepared
 from idp.store.tables import access_token, authorization_request
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from base.database import Connection
     from tests.fixtures.house import Backend
 
@@ -90,3 +94,31 @@ def test_a_value_that_is_missing_is_not_taken_for_null(backend: Backend) -> None
 
     with pytest.raises(Exception, match="expires_at"):
         database.write_now(lambda c: add.run(c, {name: TOKEN[name] for name in ("jti", "client_id", "family")}))
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_unit_for_which_there_is_no_room_is_undone_whole(tmp_path: Path, others: int) -> None:
+    """SQLite then takes back the whole transaction: what the unit says next would be committed by itself."""
+    database = open_file("full", tmp_path / "full.db", readers=1)
+    tables, pages = MetaData(), 12
+    rows = Table("rows", tables, Column("id", Integer, primary_key=True), Column("bytes", LargeBinary))
+    add = Prepared(insert(rows), ("id", "bytes"))
+
+    def narrow(connection: Connection) -> None:
+        tables.create_all(connection)
+        count = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {count + pages}")
+
+    def unit(connection: Connection) -> None:
+        for one in range(2 * pages):
+            add.run(connection, {"id": one, "bytes": bytes(4000)})
+
+    await database.write(narrow)
+    units = [unit, *[lambda c: add.run(c, {"id": 99, "bytes": b""})] * others]
+
+    done = await asyncio.gather(*map(database.write, units), return_exceptions=True)
+
+    assert {type(one) for one in done} == {OperationalError}
+    assert database.read_now(lambda c: c.execute(select(rows.c.id)).all()) == []
+    await database.write(lambda c: add.run(c, {"id": 1, "bytes": b""}))
+    database.close()
