@@ -101,7 +101,8 @@ class Verifier:
                 self._fetched = time.monotonic()
             try:
                 return jwt.decode(token, self._keys, algorithms=ALGORITHMS)
-            except (JoseError, ValueError):
+            except (JoseError, ValueError, TypeError):
+                # TypeError: of headers that are no token's, such as a list in `crit`.
                 continue
         raise NotBelievedYet("signature")
 

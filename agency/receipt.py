@@ -23,7 +23,9 @@ import re
 import sys
 import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +78,7 @@ def verify(
     cosigned = dict(signatures_of(note, [key_of(one) for one in witnesses]))
     if len(cosigned) < quorum:
         raise NotProven(f"{len(cosigned)} of the witnesses cosigned, and {quorum} are needed")
-    claims = _receipt(file["receipt"], leaf, jwks)
-    return Proven(told, index, checkpoint, tuple(cosigned.items()), claims)
+    return Proven(told, index, checkpoint, tuple(cosigned.items()), _receipt(file["receipt"], leaf, jwks))
 
 
 def told_of(proven: Proven) -> dict[str, Any]:
@@ -86,13 +87,14 @@ def told_of(proven: Proven) -> dict[str, Any]:
 
 
 def still_there(proven: Proven, prefix: str, keys: Iterable[str]) -> Checkpoint:
-    """The ledger's checkpoint of today, once it is proven that it goes on from the receipt's. NotProven; OSError."""
-    note, logs, before = _fetch(f"{prefix}/checkpoint").decode(), [key_of(one) for one in keys], proven.checkpoint
+    """The ledger's checkpoint of today, once it is proven that it goes on from the receipt's. NotProven; as urlopen."""
+    note = _fetch(f"{prefix}/checkpoint").decode(errors="replace")
+    logs, before = [key_of(one) for one in keys], proven.checkpoint
     now = checkpoint_of(note)
     if not any(name == now.origin == before.origin for name, _ in signatures_of(note, logs)):
         raise NotProven("the ledger's checkpoint of today is not signed by its key")
     told = _object(_fetch(f"{prefix}/proofs/consistency?first={before.size}&second={now.size}"))
-    path = [base64_of(str(one)) for one in told.get("consistency_path", [])]
+    path = [base64_of(one) for one in re.findall("[A-Za-z0-9+/]{43}=", str(told.get("consistency_path")))]
     if not consistent(before.size, now.size, before.root, now.root, path):
         raise NotProven("the ledger of today is another history than the one that the receipt was proven in")
     return now
@@ -117,7 +119,8 @@ def consistent(first: int, second: int, first_root: bytes, second_root: bytes, p
 
 def _file(raw: bytes) -> dict[str, str]:
     file = _object(raw)
-    if not all(isinstance(file.get(name), str) for name in ("receipt", "entry", "salt", "proof")):
+    told = [file.get(name) for name in ("receipt", "entry", "salt", "proof")]
+    if not all(isinstance(one, str) and re.search("[\ud800-\udfff]", one) is None for one in told):
         raise NotProven("this is no receipt file: it has a receipt, an entry, a salt and a proof")
     if not file["proof"]:
         raise NotProven("this receipt was downloaded before its entry was in the ledger: download it again")
@@ -238,11 +241,9 @@ def _receipt(jws: str, leaf: bytes, jwks: bytes | None) -> dict[str, Any] | None
 
 
 def _object(raw: bytes) -> dict[str, Any]:
-    try:
+    with suppress(ValueError, RecursionError):
         if len(raw) <= MAX_FILE and isinstance(found := json.loads(raw), dict):
             return found
-    except (ValueError, RecursionError):
-        pass
     raise NotProven("this is no JSON object, or one that is too large")
 
 
@@ -253,10 +254,9 @@ def number_of(text: str) -> int:
 
 
 def base64_of(text: str) -> bytes:
-    try:
+    raw = b""
+    with suppress(ValueError):
         raw = base64.b64decode(text, validate=True)
-    except ValueError:
-        raw = b""
     if base64.b64encode(raw).decode() != text:
         raise NotProven("not canonical base64")
     return raw
@@ -288,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raw, jwks = given.file.read_bytes(), given.jwks.read_bytes() if given.jwks else None
         proven = verify(raw, keys, jwks=jwks, witnesses=given.witness, quorum=given.quorum)
         now = still_there(proven, given.ledger, keys) if given.ledger else None
-    except (NotProven, OSError) as error:
+    except (NotProven, OSError, HTTPException, ValueError) as error:
         print(f"NOT PROVEN: {error}", file=sys.stderr)  # noqa: T201 - a program of its own
         return 1
     told = {"proven": True, **told_of(proven), "size_today": now.size if now else None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -23,10 +24,14 @@ def route(client: Client, source: str, release: Release) -> Route:
     """The endpoint. Verified and redeemed first: if the registry cannot be asked, the answer is no."""
 
     async def releases(request: Request) -> Response:
-        body = await request.body()
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY:
+                return _refused(400, "a permit is needed", "no_permit")
         try:
-            given = await request.json() if len(body) <= MAX_BODY else None
-        except ValueError:
+            given = json.loads(body)
+        except (ValueError, RecursionError):
             given = None
         permit = given.get("permit") if isinstance(given, dict) else None
         if not isinstance(permit, str):

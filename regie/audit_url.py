@@ -42,7 +42,7 @@ def verify(url: str, keys: Sequence[str], before: Sequence[Checkpoint]) -> dict[
             note = (get("checkpoint") or b"").decode(errors="replace")
             origin = verifiers[0].name if verifiers else ""
             seen, findings = audit(note, verifiers, origin, fetch, before)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Refused(f"the ledger at {url} does not answer") from error
     told = [{"place": one.place, "what": one.what} for one in findings]
     if seen is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http.client import HTTPException
 from typing import Any
 
 from agency import receipt
@@ -18,5 +19,7 @@ def verify(
         now = receipt.still_there(proven, ledger, keys) if ledger else None
     except receipt.NotProven as error:
         raise Refused(f"not proven: {error}") from error
+    except (HTTPException, ValueError) as error:
+        raise Refused(f"the ledger at {ledger} does not answer") from error
     told = {"verified": True, **receipt.told_of(proven)}
     return {**told, "size_today": now.size} if now is not None else told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +165,7 @@ class TestAltered:
         [
             b"", b"null", b"[]", b"{}", b"\xff", b"[" * 200_000, b'{"receipt": 1, "entry": "", "salt": "", "proof": ""}',
             b'{"receipt": "", "entry": "", "salt": "", "proof": "x"}', b"x" * 300_000,
+            b'{"receipt": "a.b.c", "entry": "{\\ud800}", "salt": "", "proof": "x"}',
             json.dumps({"receipt": "a.b.c", "entry": "{}", "salt": "A" * 43, "proof": "c2sp.org/tlog-proof@v1\nindex 0\n\n"}).encode(),
         ],
     )  # fmt: skip
@@ -225,6 +227,20 @@ class TestHistory:
                 if path:
                     assert not receipt.consistent(first, second, ROOTS[first], ROOTS[second], path[:-1])
         assert not receipt.consistent(5, 4, ROOTS[5], ROOTS[4], [])
+
+    @pytest.mark.parametrize("said", [b"\xff", b"[]", b"{}", b'{"consistency_path": 5}', b""])
+    async def test_a_ledger_that_answers_something_else_proves_nothing(
+        self, held: dict[str, str], keys: list[str], said: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        proven = verify(raw(held), keys)
+        smaller = replace(proven, checkpoint=replace(proven.checkpoint, size=proven.checkpoint.size - 1))
+        note = held["proof"].partition("\n\n")[2].encode()
+        for checkpoint in (said, note):
+            answers = iter([checkpoint, said])
+            monkeypatch.setattr(receipt, "_fetch", lambda _url, told=answers: next(told))
+
+            with pytest.raises(NotProven):
+                receipt.still_there(smaller, "https://x", keys)
 
 
 class TestProgram:

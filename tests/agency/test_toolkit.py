@@ -15,10 +15,12 @@ from agency.client import Client
 from agency.errors import InvalidToken, Unreachable
 from agency.jose import Verifier
 from keys import jose
+from keys.digest import b64encode as base64url
 from keys.ring import Ring
 from tests.fixtures.house import KEK, START
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 ISSUER = "https://regie.example"
@@ -98,7 +100,13 @@ class TestVerifier:
 
         assert keys.fetched == 1
 
-    @pytest.mark.parametrize("token", ["", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "x" * 100_000, "a.b.c.d.e"])
+    @pytest.mark.parametrize(
+        "token",
+        [
+            "", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "x" * 100_000, "a.b.c.d.e",
+            base64url(b'{"alg":"ES256","crit":[[]]}') + ".e30.AA",
+        ],
+    )  # fmt: skip
     def test_nonsense_is_refused(self, verifier: Verifier, token: str) -> None:
         with pytest.raises(InvalidToken):
             verifier.verify(token, typ="permit+jwt", audience=None)
@@ -123,12 +131,25 @@ class TestSource:
         assert given == []
 
     @pytest.mark.parametrize(
-        "body", [b"", b"[]", b"{}", b'{"permit": 1}', b"\xff", b'{"permit":"' + b"x" * 40_000 + b'"}']
+        "body",
+        [b"", b"[]", b"{}", b'{"permit": 1}', b"\xff", b'{"permit":"' + b"x" * 40_000 + b'"}', b"[" * 30_000],
     )
     async def test_without_a_permit_it_is_400(self, http: httpx2.AsyncClient, body: bytes) -> None:
         answer = await http.post("/releases", content=body)
 
         assert (answer.status_code, answer.json()["reason"]) == (400, "no_permit")
+
+    async def test_what_is_too_long_is_not_read_to_its_end(self, http: httpx2.AsyncClient) -> None:
+        read = []
+
+        async def endless() -> AsyncIterator[bytes]:
+            for one in range(1000):
+                read.append(one)
+                yield b"x" * 16_384
+
+        answer = await http.post("/releases", content=endless())
+
+        assert (answer.status_code, len(read)) == (400, 3)
 
     async def test_when_the_registry_is_away_nothing_is_given(self, http: httpx2.AsyncClient, ring: Ring) -> None:
         answer = await http.post("/releases", json={"permit": signed(ring, aud="tax-authority")})
