@@ -15,6 +15,18 @@ FRESH = timedelta(minutes=10)
 """How old a login may be for what cannot be taken back: an unlocked screen must not be enough."""
 
 
+OWN = "/my"
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """On whose pages a guardian is. `guardian`: his own registry handle. `path`: where these pages are."""
+
+    guardian: str
+    name: str
+    path: str
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
     """A citizen with an open session."""
@@ -32,6 +44,18 @@ class LoggedIn:
     """Whether this person may give permission alone."""
     asked: int = 0
     """Questions of agencies that wait for this person's answer."""
+    acting: Acting | None = None
+    """For whom this person acts here; `citizen` is then that other's handle, and all else is the person's own."""
+
+    @property
+    def my(self) -> str:
+        """Where the pages are that are about `citizen`."""
+        return self.acting.path if self.acting is not None else OWN
+
+    @property
+    def guardian(self) -> str:
+        """Who presses, where he does so for another; else empty."""
+        return self.acting.guardian if self.acting is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

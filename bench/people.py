@@ -199,6 +199,7 @@ class _Maker:
 
     def _event(self, person: Person, consent: str, kind: str, facts: Mapping[str, Any]) -> int:
         row = {"consent": consent, "type": kind, "channel": "page", **facts}
+        row |= {"acting": "self", "who": "", "guardian": ""}
         seq = self._number("consent_event")
         leaf_columns = self._leaf("consent", row, person, facts["agency"])
         self._add("consent_event", {"seq": seq, **row, **leaf_columns})

@@ -13,7 +13,16 @@ from base.clock import Clock
 from base.database import Database
 from base.fetch import Fetch
 from base.outbox import Handler, Worker
-from base.people import Accounts, Callbacks, CitizenSessions, NoAccounts, NoCallbacks, OfficerSessions
+from base.people import (
+    Accounts,
+    Callbacks,
+    CitizenSessions,
+    Guardians,
+    NoAccounts,
+    NoCallbacks,
+    NoGuardians,
+    OfficerSessions,
+)
 from base.problems import API_VERSION
 from base.render import Renderer
 from base.settings import Settings
@@ -49,7 +58,9 @@ from consent.letters import Letters
 from consent.lodging import Lodging
 from consent.offline.lists import StatusLists
 from consent.pages import complaining, erasing, lodged, mine, supervisor, withdrawing
+from consent.pages import custody as guarded
 from consent.pages import records as record_pages
+from consent.pages.custody import Custody
 from consent.registry import Registry
 from keys.ring import Ring
 
@@ -85,15 +96,18 @@ class Consent:
         callbacks: Callbacks | None = None,
         accounts: Accounts | None = None,
         officers: OfficerSessions | None = None,
+        guardians: Guardians | None = None,
     ) -> list[BaseRoute]:
-        """The API, the log and the pages. `citizens`, `callbacks`, `accounts`, `officers`: what the provider knows."""
+        """The API, the log and the pages. `citizens`, `callbacks`, `accounts`, …: what the provider knows."""
         registry, issuer, accounts = self.registry, self.settings.issuer, accounts or NoAccounts()
+        custody = Custody(self.ring.pseudonyms, citizens, guardians or NoGuardians())
         return [
             *self.api(callbacks),
             *self.log(),
             *self.facades(callbacks),
             *self.govstack(),
-            *pages.routes(registry, renderer, citizens),
+            *pages.routes(registry, renderer, citizens, custody),
+            *guarded.routes(registry, self.complaints, renderer, citizens, custody),
             *lodged.routes(self.lodging, renderer, citizens),
             *record_pages.routes(self.records, citizens),
             *erasing.routes(registry, Erasing(registry, self.ring, accounts), renderer, citizens),

@@ -2,7 +2,7 @@
 
 His lines stay, without him; the salts of his leaves can never be made again; every proof of the ledger still verifies.
 The act itself is in the ledger and lists the lines that were emptied and what is left of each, so that nobody can pass
-an altered line off as a forgotten one.
+an altered line off as a forgotten one. What he did as a guardian stays the child's, and nothing leads from it to him.
 """
 
 from __future__ import annotations
@@ -39,10 +39,13 @@ def forget(connection: Connection, citizen: str, *, pseudonyms: Pseudonyms, now:
     # What is left of each line is pinned by the act: emptied, it opens its leaf no more.
     lines = {row["leaf"]: leaf.remains(kind, row) for kind, row in forgetting.lines(connection, citizen)}
     forgetting.forget(connection, citizen)
+    pressed = forgetting.pressed(connection, citizen)
     events.forget(connection, [pseudonyms.pairwise(citizen, agency) for agency in event_streams.agencies(connection)])
     seeds.forget(connection, citizen)
-    if lines:
+    if lines or pressed:
         # The journal knows whom, without his name: a backup that is put back remembers him, and forgets him again.
         tells = f"forgotten {digest(citizen)}"
-        acts.record(connection, EVENT, "", {"lines": lines}, pseudonyms=pseudonyms, now=now, tells=tells)
+        acts.record(
+            connection, EVENT, "", {"lines": lines, "pressed": pressed}, pseudonyms=pseudonyms, now=now, tells=tells
+        )
     return len(lines)

@@ -142,6 +142,7 @@ def claims(row: Mapping[str, Any], catalogue: Catalogue, *, sub: str, issuer: st
             "state": _STATES[row["type"]],
             "time": _time(row["at"]),
             "revision": row["seq"],
+            "acting": row["acting"],
         },
         "ledger": _place(row),
     }

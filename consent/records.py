@@ -13,7 +13,7 @@ from typing import Any
 from base import outbox
 from base.database import Connection
 from base.ids import identifier
-from consent import seals
+from consent import acting, seals
 from consent.checks import GIVEN, REFUSED, USED, WITHDRAWN
 from consent.events import sets, tell
 from consent.interface import Question, Recorded
@@ -50,8 +50,9 @@ def answer(
     language: str,
     pseudonyms: Pseudonyms,
     now: datetime,
+    guardian: str = "",
 ) -> Recorded:
-    """Record every answer of one asking page; a refusal is an event too.
+    """Record every answer of one asking page; a refusal is an event too. `guardian`: who answers for him, if somebody.
 
     ValueError when an item has no answer, or for a language in which nothing could have been shown.
     """
@@ -80,7 +81,7 @@ def answer(
         # The answer before it stops to count first: the database allows one that counts.
         before = records.supersede(connection, citizen, question.agency, question.purpose, item.category, now)
         ended = before.id if before is not None else None
-        seq = _event(connection, consent_id, state, facts, channel="page", pseudonyms=pseudonyms, ended=ended)
+        seq = _event(connection, consent_id, state, facts, pseudonyms=pseudonyms, ended=ended, guardian=guardian)
         tell.answered(connection, pseudonyms, facts, consent_id, state, before)
         row = {"id": consent_id, "state": state, "current": True, "ended_at": None, "seq": seq, **facts}
         records.add(connection, {**row, "seal": seals.of_consent(pseudonyms, row)})
@@ -98,8 +99,9 @@ def withdraw(
     pseudonyms: Pseudonyms,
     now: datetime,
     channel: str = "page",
+    guardian: str = "",
 ) -> Withdrawn | None:
-    """End one consent. None when this citizen has no such consent that is still given.
+    """End one consent. None when this citizen has no such consent that is still given. `guardian`: as for `answer`.
 
     After the commit no check or permit that begins may say yes: both read the row that this changes, and a permit
     under way on another connection holds it until its own commit.
@@ -108,7 +110,16 @@ def withdraw(
     if record is None:
         return None
     facts = _facts(record, now)
-    seq = _event(connection, consent_id, WITHDRAWN, facts, channel=channel, pseudonyms=pseudonyms, ended=consent_id)
+    seq = _event(
+        connection,
+        consent_id,
+        WITHDRAWN,
+        facts,
+        channel=channel,
+        pseudonyms=pseudonyms,
+        ended=consent_id,
+        guardian=guardian,
+    )
     tell.ended(connection, pseudonyms, sets.WITHDRAWN, facts, consent_id)
     under_way = tuple(one.id for one in uses.open_permits(connection, citizen, [consent_id], now))
     return Withdrawn((consent_id,), seq, under_way, (receipt_id(consent_id, seq),))
@@ -127,7 +138,13 @@ def use(connection: Connection, *, consent_id: str, citizen: str, pseudonyms: Ps
 
 
 def withdraw_all(
-    connection: Connection, *, citizen: str, pseudonyms: Pseudonyms, now: datetime, channel: str = "page"
+    connection: Connection,
+    *,
+    citizen: str,
+    pseudonyms: Pseudonyms,
+    now: datetime,
+    channel: str = "page",
+    guardian: str = "",
 ) -> Withdrawn:
     """End everything that this citizen gave, whoever got it, in one commit."""
     return _withdraw_each(
@@ -137,6 +154,7 @@ def withdraw_all(
         pseudonyms=pseudonyms,
         now=now,
         channel=channel,
+        guardian=guardian,
     )
 
 
@@ -149,10 +167,13 @@ def withdraw_agency(
     now: datetime,
     channel: str = "page",
     purposes: Collection[str] | None = None,
+    guardian: str = "",
 ) -> Withdrawn:
     """End everything given to one agency, or what was given it for some purposes, in one commit."""
     given = records.given(connection, citizen, agency, now, purposes)
-    return _withdraw_each(connection, given, citizen=citizen, pseudonyms=pseudonyms, now=now, channel=channel)
+    return _withdraw_each(
+        connection, given, citizen=citizen, pseudonyms=pseudonyms, now=now, channel=channel, guardian=guardian
+    )
 
 
 def _withdraw_each(
@@ -163,13 +184,20 @@ def _withdraw_each(
     pseudonyms: Pseudonyms,
     now: datetime,
     channel: str,
+    guardian: str,
 ) -> Withdrawn:
     done = [
         one
         for consent_id in consent_ids
         if (
             one := withdraw(
-                connection, consent_id=consent_id, citizen=citizen, pseudonyms=pseudonyms, now=now, channel=channel
+                connection,
+                consent_id=consent_id,
+                citizen=citizen,
+                pseudonyms=pseudonyms,
+                now=now,
+                channel=channel,
+                guardian=guardian,
             )
         )
         is not None
@@ -188,12 +216,14 @@ def _event(
     kind: str,
     facts: Mapping[str, Any],
     *,
-    channel: str,
     pseudonyms: Pseudonyms,
     ended: str | None,
+    channel: str = "page",
+    guardian: str = "",
 ) -> int:
     """Leaf, event and message of one change; answers its place in the order. `ended`: the consent that it ends."""
     row = {"consent": consent_id, "type": kind, "channel": channel, **facts}
+    row |= acting.columns(connection, pseudonyms, guardian, consent_id, kind)
     sub = pseudonyms.pairwise(facts["citizen"], facts["agency"])
     tells = f"ended {ended}" if ended is not None else None
     _, columns = append.add(connection, pseudonyms, "consent", row, citizen=facts["citizen"], sub=sub, tells=tells)

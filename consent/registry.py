@@ -309,38 +309,24 @@ class Registry:
     async def consent(self, consent_id: str, citizen: str) -> Record | None:
         return await self.database.read(lambda c: record_store.one(c, consent_id, citizen))
 
-    async def withdraw(self, consent_id: str, citizen: str, *, channel: str = "page") -> Withdrawn | None:
-        """End one consent. None when there is none of this citizen that is still given."""
-        return await self.database.write(
-            lambda c: records.withdraw(
-                c,
-                consent_id=consent_id,
-                citizen=citizen,
-                pseudonyms=self._ring.pseudonyms,
-                now=self.clock.now(),
-                channel=channel,
-            )
-        )
+    async def withdraw(
+        self, consent_id: str, citizen: str, *, channel: str = "page", guardian: str = ""
+    ) -> Withdrawn | None:
+        """End one consent. None when there is none of this citizen that is still given. `guardian`: who does it for him."""
+        how = {**self._now(), "channel": channel, "guardian": guardian}
+        return await self.database.write(lambda c: records.withdraw(c, consent_id=consent_id, citizen=citizen, **how))
 
-    async def withdraw_agency(self, agency: str, citizen: str, *, channel: str = "page") -> Withdrawn:
+    async def withdraw_agency(
+        self, agency: str, citizen: str, *, channel: str = "page", guardian: str = ""
+    ) -> Withdrawn:
         """End everything given to one agency."""
-        return await self.database.write(
-            lambda c: records.withdraw_agency(
-                c,
-                agency=agency,
-                citizen=citizen,
-                pseudonyms=self._ring.pseudonyms,
-                now=self.clock.now(),
-                channel=channel,
-            )
-        )
+        how = {**self._now(), "channel": channel, "guardian": guardian}
+        return await self.database.write(lambda c: records.withdraw_agency(c, agency=agency, citizen=citizen, **how))
 
-    async def withdraw_all(self, citizen: str, *, channel: str = "page") -> Withdrawn:
+    async def withdraw_all(self, citizen: str, *, channel: str = "page", guardian: str = "") -> Withdrawn:
         """End everything that a citizen gave, in one commit."""
-        now, pseudonyms = self.clock.now(), self._ring.pseudonyms
-        return await self.database.write(
-            lambda c: records.withdraw_all(c, citizen=citizen, pseudonyms=pseudonyms, now=now, channel=channel)
-        )
+        how = {**self._now(), "channel": channel, "guardian": guardian}
+        return await self.database.write(lambda c: records.withdraw_all(c, citizen=citizen, **how))
 
     async def under_way(self, consent_id: str, citizen: str) -> list[str]:
         """Permits that rest on this consent and can be taken at this moment still, by id."""
@@ -393,6 +379,10 @@ class Registry:
         if catalogue is None or catalogue.revision != catalogue_store.revision(connection):
             catalogue = self._catalogue = catalogue_store.load(connection)
         return catalogue
+
+    def _now(self) -> dict[str, Any]:
+        """By whose keys, and when, something is written."""
+        return {"pseudonyms": self.pseudonyms, "now": self.clock.now()}
 
     def _sub(self, citizen: str, agency: str) -> str:
         return self._ring.pseudonyms.pairwise(citizen, agency)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from base.database import Connection
+from consent import acting
 from consent.catalogue import Agency, Catalogue, Category, Purpose
 from consent.dpv.terms import AUTHORITY, BASIS, CONTEXT, COUNTRY, PROFILE, RIGHTS, SENSITIVITY, STATUS
 from consent.store import records, uses
@@ -188,15 +189,20 @@ def _party(agency: Agency, role: str, language: str) -> dict[str, Any]:
 
 def _event(event: Mapping[str, Any], sub: str, issuer: str) -> dict[str, Any]:
     """`dct:valid`: until when it holds; for what ends a consent, the moment itself."""
-    by = "dpv:DataController" if event["type"] == "used" else "dpv:DataSubject"
-    who = event["agency"] if event["type"] == "used" else sub
+    if event["type"] == "used":
+        by = {"@type": "dpv:DataController", "dct:identifier": event["agency"]}
+    elif event["acting"] == acting.GUARDIAN:
+        # Which guardian is nobody's business but the register's.
+        by = {"@type": "dpv:GuardianOfDataSubject"}
+    else:
+        by = {"@type": "dpv:DataSubject", "dct:identifier": sub}
     return {
         "@id": f"{issuer}{RECORDS}/{event['consent']}#{event['seq']}",
         "@type": "dpv:ExplicitlyExpressedConsent",
         "dct:date": _time(event["at"]),
         "dct:valid": _time(event["expires_at"] or event["at"]),
         "dpv:hasConsentStatus": {"@id": STATUS[event["type"]]},
-        "dpv:isImplementedByEntity": {"@type": by, "dct:identifier": who},
+        "dpv:isImplementedByEntity": by,
     }
 
 

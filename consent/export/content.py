@@ -97,7 +97,7 @@ class Export:
 
     def _event(self, connection: Connection, row: Mapping[str, Any], seed: bytes | None, now: datetime) -> Line:
         line = {"type": row["type"], "at": time(row["at"]), "channel": row["channel"], "leaf": row["leaf"]}
-        return {**line, "receipt": self._receipt(connection, "consent", row, seed, now)}
+        return {**line, "acting": row["acting"], "receipt": self._receipt(connection, "consent", row, seed, now)}
 
     def _receipt(
         self, connection: Connection, kind: str, row: Mapping[str, Any], seed: bytes | None, now: datetime

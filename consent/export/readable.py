@@ -10,6 +10,7 @@ from typing import Any
 from base import i18n
 from base.i18n import N_
 from base.pdf.document import Document, Row
+from consent.acting import GUARDIAN
 from consent.catalogue import Catalogue
 from consent.export.content import Export, Line
 from consent.lookups import WHAT
@@ -60,6 +61,7 @@ class _Words:
             (_("State"), _(state)),
             (_("Your answer"), self.at(one["answeredAt"])),
             (_("Until"), self.at(one["endedAt"] or one["expiresAt"])),
+            (_("Done by"), _("a guardian") if one["events"] and one["events"][-1]["acting"] == GUARDIAN else ""),
             (_("Proof"), one["events"][-1]["leaf"] if one["events"] else ""),
         ]
         return f"{self.category(one['data'])} – {self.agency(one['agency'])}", rows

@@ -2,7 +2,7 @@
 
  1. each line opens its leaf: recomputed from what the line says now and from the citizen's seed
  2. its leaf is in the tree, at one place, or waits in the queue
- 3. a line that was emptied is listed by the act that forgot the citizen
+ 3. a line that was emptied is listed by the act that forgot the citizen, or the guardian who pressed
  4. lines follow each other in time as their leaves do: none is dated before what came before it
  5. every leaf, also one that waits, has its line, but for those that an act of reconciling says were lost
  6. every current answer, and every permit, is what its events say; the catalogue is what operators' acts made it
@@ -21,7 +21,7 @@ from heapq import heappop, heappush, merge
 from typing import Any
 
 from base.database import Connection
-from consent import forgetting, seals
+from consent import acting, forgetting, seals
 from consent.ledger import catalogued, leaf, tiles
 from consent.ledger.checkpoint import parse
 from consent.ledger.merkle import leaf_hash
@@ -47,13 +47,14 @@ class _State:
     """What is known so far.
 
     `marked`: a byte for each leaf of the tree. `emptied`: by leaf, what is left of the lines that acts say were
-    emptied. `lost`: leaves that acts say have no line any more. `next_in`: by batch, where its next leaf can be.
+    emptied. `pressed`: the leaves of which acts say that the guardian was forgotten. `lost`: leaves that acts say have no line any more. `next_in`: by batch, where its next leaf can be.
     """
 
     head: Head
     waiting: dict[int, bytes]
     marked: bytearray
     emptied: dict[str, str] = field(default_factory=dict)
+    pressed: set[str] = field(default_factory=set)
     lost: list[tuple[int, int]] = field(default_factory=list)
     next_in: dict[int, int] = field(default_factory=dict)
     disorder: list[Finding] = field(default_factory=list)
@@ -105,6 +106,7 @@ def _learn(state: _State, act: Mapping[str, Any]) -> None:
     try:
         if act["event"] == forgetting.EVENT:
             state.emptied |= content["lines"]
+            state.pressed |= set(content["pressed"])
         elif act["event"] == EVENT and content["way"] == REPLAY:
             sizes = [parse(split(content[name])[0]).size for name in ("database", "published")]
             state.lost.append((sizes[0], sizes[1]))
@@ -141,7 +143,7 @@ def _line(
 ) -> Iterator[Finding]:
     row, place = line.row, f"{line.table} {line.row['seq']}"
     if row.get("citizen") == "" and not row["nonce"]:
-        if state.emptied.get(row["leaf"]) != leaf.remains(line.kind, row):
+        if state.emptied.get(row["leaf"]) != leaf.remains(line.kind, row) or row.get("guardian"):
             yield Finding(place, "was emptied, and no act says that its citizen was forgotten and that this is left")
     else:
         found = _recomputed(connection, pseudonyms, state, line)
@@ -150,19 +152,31 @@ def _line(
             return
         if row["leaf"] in state.emptied:
             yield Finding(place, "is listed as forgotten, and it is not")
+        if line.kind == "consent" and not _is_of_who_pressed(connection, pseudonyms, state, row):
+            yield Finding(place, "does not say who pressed, and no act says that he was forgotten")
     yield from _placed(connection, publisher, state, row, place)
     if state.newest is not None and row["at"] < state.newest - LATE:
         yield Finding(place, "is dated before what came before it")
     state.newest = max(row["at"], state.newest or row["at"])
 
 
-def _recomputed(connection: Connection, pseudonyms: Pseudonyms, state: _State, line: Line) -> str | None:
-    row, citizen = line.row, line.row.get("citizen", "")
+def _is_of_who_pressed(connection: Connection, pseudonyms: Pseudonyms, state: _State, row: Mapping[str, Any]) -> bool:
+    if row["acting"] == acting.GUARDIAN and not row["guardian"]:
+        return row["leaf"] in state.pressed
+    return acting.is_true(pseudonyms, row, _seed(connection, state, row["guardian"]) if row["guardian"] else None)
+
+
+def _seed(connection: Connection, state: _State, citizen: str) -> bytes | None:
     if citizen not in state.seeds:
         if len(state.seeds) > 100_000:
             state.seeds.clear()
         state.seeds[citizen] = seeds.find(connection, citizen)
-    seed, sector = state.seeds[citizen], leaf.SECTOR.get(line.kind)
+    return state.seeds[citizen]
+
+
+def _recomputed(connection: Connection, pseudonyms: Pseudonyms, state: _State, line: Line) -> str | None:
+    row, citizen = line.row, line.row.get("citizen", "")
+    seed, sector = _seed(connection, state, citizen), leaf.SECTOR.get(line.kind)
     if seed is None:
         return None
     sub = pseudonyms.pairwise(citizen, row[sector]) if sector is not None and citizen else ""

@@ -24,7 +24,7 @@ TRACE = ("trace_id", "span_id", "parent_span_id")
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "consent": (
         "consent", "type", "agency", "purpose", "purpose_version", "category", "at", "expires_at", "once", "notice_hash",
-        "language", "channel", *TRACE,
+        "language", "channel", "acting", "who", *TRACE,
     ),
     "use": (
         "recipient", "source", "purpose", "purpose_version", "categories", "use_kind", "legal_basis", "decision",

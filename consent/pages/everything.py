@@ -11,6 +11,7 @@ from starlette.routing import Route
 from base.forms import parse_query, read_form
 from base.people import CitizenSessions
 from base.render import Renderer
+from consent.pages.page import login
 from consent.registry import Record, Registry
 
 PATH = "/my/withdraw-everything"
@@ -31,13 +32,13 @@ class Everything:
         """What stops; and, when it was done, what stopped by it, each with its receipt."""
         person = await self._citizens.current(request)
         if person is None:
-            return RedirectResponse(f"/login?to={PATH}", 303)
+            return login(request)
         records = await self._registry.consents(person.citizen)
         now = self._registry.clock.now()
         given = [one for one in records if one.current and one.state == "given" and not _is_over(one, now)]
         stopped = _stopped_last(records) if "done" in parse_query(request) and not given else []
         if not given and not stopped:
-            return RedirectResponse("/my/consents", 303)
+            return RedirectResponse(f"{person.my}/consents", 303)
         return self._renderer.page(
             request,
             "everything.html",
@@ -48,13 +49,14 @@ class Everything:
         )
 
     async def withdraw(self, request: Request) -> Response:
+        # Whole before it is asked who sends it: a guardian must be one at the moment of the act.
+        form = await read_form(request)
         person = await self._citizens.current(request)
         if person is None:
-            return RedirectResponse(f"/login?to={PATH}", 303)
-        form = await read_form(request)
+            return login(request)
         self._renderer.check_form(request, form, bound_to=person.session_digest)
-        await self._registry.withdraw_all(person.citizen)
-        return RedirectResponse(f"{PATH}?done=1", 303)
+        await self._registry.withdraw_all(person.citizen, guardian=person.guardian)
+        return RedirectResponse(f"{request.url.path}?done=1", 303)
 
 
 def _is_over(record: Record, now: datetime) -> bool:

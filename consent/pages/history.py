@@ -73,7 +73,7 @@ class History(Page):
             status=400 if errors else 200,
             errors={name: _(text) for name, text in errors.items()},
             uses=page.uses,
-            older=f"{PATH}?{urlencode({**chosen, 'before': page.older})}" if page.older else None,
+            older=f"{person.my}/history?{urlencode({**chosen, 'before': page.older})}" if page.older else None,
             overview=overview,
             WHAT=lookups.WHAT,
             bars=bars(overview.months),

@@ -58,10 +58,11 @@ class Asked:
         return self._page(request, person, one, question)
 
     async def answer(self, request: Request) -> Response:
+        # Whole before it is asked who sends it: a guardian must be one at the moment of the act.
+        form = await read_form(request)
         person = await self._citizens.current(request)
         if person is None:
             return _login(request)
-        form = await read_form(request)
         self._renderer.check_form(request, form, bound_to=person.session_digest)
         one, question = await self._open(request, person)
         if question is None:

@@ -9,12 +9,13 @@ from starlette.routing import Route
 from base.people import CitizenSessions
 from base.render import Renderer
 from consent.complaining import unread
+from consent.pages.custody import Custody
 from consent.pages.page import Page, login
 from consent.registry import Registry
 
 
-def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions) -> list[Route]:
-    pages = Overview(registry, renderer, citizens)
+def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions, custody: Custody) -> list[Route]:
+    pages = Overview(registry, renderer, citizens, custody)
     return [
         Route("/", pages.home, methods=["GET"]),
         Route("/my", pages.overview, methods=["GET"]),
@@ -22,6 +23,10 @@ def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions) ->
 
 
 class Overview(Page):
+    def __init__(self, registry: Registry, renderer: Renderer, citizens: CitizenSessions, custody: Custody) -> None:
+        super().__init__(registry, renderer, citizens)
+        self._custody = custody
+
     async def home(self, request: Request) -> Response:
         person = await self.citizens.current(request)
         catalogue = await self.registry.catalogue()
@@ -37,4 +42,6 @@ class Overview(Page):
         uses = (await self.registry.history(person.citizen, limit=3)).uses
         catalogue = await self.registry.catalogue()
         answers = await unread(self.registry, person.citizen)
-        return self.page(request, "overview.html", person, catalogue, given=given, uses=uses, answers=answers)
+        children = await self._custody.children(person.citizen)
+        told = {"given": given, "uses": uses, "answers": answers, "children": children}
+        return self.page(request, "overview.html", person, catalogue, **told)

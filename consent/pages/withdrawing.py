@@ -41,21 +41,24 @@ class Withdrawing(Page):
             return login(request)
         record = await self.mine(request, person)
         if self.state(record) != "given":
-            return RedirectResponse(f"/my/consents/{record.id}", 303)
+            return RedirectResponse(f"{person.my}/consents/{record.id}", 303)
         used = await self.complaints.last_use(record) is not None
         return self.page(request, "withdraw.html", person, await self.registry.catalogue(), record=record, used=used)
 
     async def withdraw(self, request: Request) -> Response:
+        # Whole before it is asked who sends it: a guardian must be one at the moment of the act.
+        form = await read_form(request)
         person = await self.citizens.current(request)
         if person is None:
             return login(request)
-        form = await read_form(request)
         self.renderer.check_form(request, form, bound_to=person.session_digest)
         record = await self.mine(request, person)
         # Done before, or expired: the answer is the same, it has ended.
-        await self.registry.withdraw(record.id, person.citizen)
-        deletion = await self._ask_to_delete(record) if form.get("delete") else ""
-        return RedirectResponse(f"/my/consents/{record.id}?{urlencode({'withdrawn': 1, 'deletion': deletion})}", 303)
+        await self.registry.withdraw(record.id, person.citizen, guardian=person.guardian)
+        deletion = await self._ask_to_delete(record) if form.get("delete") and person.acting is None else ""
+        return RedirectResponse(
+            f"{person.my}/consents/{record.id}?{urlencode({'withdrawn': 1, 'deletion': deletion})}", 303
+        )
 
     async def _ask_to_delete(self, record: Record) -> str:
         """sent, many (too much waits there for an answer), or nothing when nothing was ever used."""
@@ -79,16 +82,17 @@ class Withdrawing(Page):
         if not records:
             raise Problem(404)
         if not active:
-            return RedirectResponse("/my/consents", 303)
+            return RedirectResponse(f"{person.my}/consents", 303)
         catalogue = await self.registry.catalogue()
         return self.page(request, "withdraw_agency.html", person, catalogue, agency=agency, records=active)
 
     async def withdraw_agency(self, request: Request) -> Response:
+        # Whole before it is asked who sends it: a guardian must be one at the moment of the act.
+        form = await read_form(request)
         person = await self.citizens.current(request)
         if person is None:
             return login(request)
-        form = await read_form(request)
         self.renderer.check_form(request, form, bound_to=person.session_digest)
         agency = request.path_params["agency"]
-        await self.registry.withdraw_agency(agency, person.citizen)
-        return RedirectResponse(f"/my/consents?{urlencode({'stopped': agency})}", 303)
+        await self.registry.withdraw_agency(agency, person.citizen, guardian=person.guardian)
+        return RedirectResponse(f"{person.my}/consents?{urlencode({'stopped': agency})}", 303)

@@ -32,6 +32,15 @@ def lines(connection: Connection, citizen: str) -> Iterator[tuple[str, dict[str,
             yield kind, dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name has the underscore
 
 
+def pressed(connection: Connection, guardian: str) -> list[str]:
+    """The leaves of what he did for others; from now on nothing leads from them to him."""
+    mine = consent_event.c.guardian == guardian
+    leaves = connection.execute(select(consent_event.c.leaf).where(mine, consent_event.c.citizen != ""))
+    found = list(leaves.scalars())
+    connection.execute(update(consent_event).where(mine).values(guardian=""))
+    return found
+
+
 def forget(connection: Connection, citizen: str) -> None:
     """Empty his lines, and delete what was made from them."""
     # Permits by their uses, as long as these say whose they are: no index leads to all permits of a citizen.
@@ -40,6 +49,7 @@ def forget(connection: Connection, citizen: str) -> None:
     connection.execute(delete(permit).where(permit.c.id.in_(his)))
     for table in _TABLES.values():
         mine = table.c.citizen == bindparam("p_citizen")
-        connection.execute(update(table).where(mine).values(citizen="", nonce=b""), {"p_citizen": citizen})
+        emptied = {"citizen": "", "nonce": b"", **({"guardian": ""} if "guardian" in table.c else {})}
+        connection.execute(update(table).where(mine).values(**emptied), {"p_citizen": citizen})
     for projection in (complaint, consent, lodged_request, reminder):
         connection.execute(delete(projection).where(projection.c.citizen == citizen))

@@ -147,10 +147,20 @@ consent_event = Table(
     Column("notice_hash", String(43), nullable=False),
     Column("language", String(8), nullable=False),
     Column("channel", String(16), nullable=False),
+    # Who pressed: the citizen, or a guardian for him; then `who` is what the leaf says of that guardian (consent.acting).
+    Column("acting", String(8), nullable=False),  # self, guardian
+    Column("who", String(43), nullable=False),
+    Column("guardian", CITIZEN, nullable=False),  # "" once he is forgotten
     _nonce(),
     *_leaf(),
     *_trace(),
     Index("ix_consent_event_matter", "citizen", "agency", "purpose", "category", "seq"),
+    Index(
+        "ix_consent_event_guardian",
+        "guardian",
+        sqlite_where=text("guardian <> ''"),
+        postgresql_where=text("guardian <> ''"),
+    ),
 )
 consent = Table(
     "consent",
@@ -528,5 +538,8 @@ estonia_validation = Table(
 APPEND_ONLY = ("act", "govstack_revision", "ledger_batch", "notice")
 FORGETTABLE = ("consent_event", "data_use", "redemption", "use_report", "lookup")
 GROWING = ("ledger_tile",)
-MIGRATION_EXTRA = f"append_only.protect(op, {APPEND_ONLY}, forgettable={FORGETTABLE}, growing={GROWING})"
+GUARDED = ("consent_event",)
+MIGRATION_EXTRA = (
+    f"append_only.protect(op, {APPEND_ONLY}, forgettable={FORGETTABLE}, growing={GROWING}, guarded={GUARDED})"
+)
 """What autogenerate cannot see: triggers that forbid changing what was written."""

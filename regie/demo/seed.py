@@ -60,7 +60,7 @@ def seed(settings: Settings, ports: Ports, progress: Callable[[str], None]) -> d
 
 
 def people() -> list[Person]:
-    """Those who can log in, each named as they log in: the first three adults of the sample, and the child of the first."""
+    """Those who can log in, each named as they log in: the first three adults of the sample, and a child of two of them."""
     sample = list(generator.people(40))
     adults = [one for one in sample if one.state == "active" and one.birth_date < "2000"][:3]
     anna = msgspec.structs.replace(adults[0], given_names="Anna")
@@ -71,7 +71,7 @@ def people() -> list[Person]:
         prefix=anna.prefix,
         family_name=anna.family_name,
         address=anna.address,
-        guardians=[anna.national_number],
+        guardians=[one.national_number for one in adults[:2]],
         state="active",
     )
     named = zip([*adults, noor], LOGINS, strict=True)

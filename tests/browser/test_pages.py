@@ -243,6 +243,13 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
     page.wait_for_selector("[data-verdict=ok]:not([hidden])")
     look("check")
 
+    page.goto(f"{PROVIDER}/my")
+    page.click("a[href^='/my/children/']")
+    look("a child")
+    page.click("main a[href$='/consents']")
+    look("consents of a child")
+    page.goto(f"{PROVIDER}/my/children/nobody/history")
+    look("nobody's child")
     page.click("header >> text=Uitloggen")
     look("logged out")
 

@@ -306,7 +306,7 @@ class TestWhoUsedMyData:
         second = (await browser.get(html.unescape(older[1]))).text
 
         assert "decision=denied" in older[1]
-        assert [page.count("You refused this") for page in (first, second)] == [25, 1]
+        assert [page.count("This was refused") for page in (first, second)] == [25, 1]
 
     async def test_the_chart_and_its_table_have_the_same_numbers_and_no_inline_style(
         self, world: World, anna: str, browser: httpx2.AsyncClient

@@ -93,8 +93,8 @@ async def test_each_event_has_a_leaf_that_commits_to_it_and_to_nothing_else(
 
 
 async def test_a_leaf_covers_every_column_that_says_something(world: World) -> None:
-    """What a row holds beyond it is its own number, what the leaf is made from, and the citizen, who is in it as `sub`."""
-    besides = {"seq", "citizen", "nonce", "leaf", "leaf_seq"}
+    """Beyond it: its number, what the leaf is made from, the citizen (in it as `sub`) and the guardian (as `who`)."""
+    besides = {"seq", "citizen", "guardian", "nonce", "leaf", "leaf_seq"}
 
     for kind, table in (
         ("consent", "consent_event"),

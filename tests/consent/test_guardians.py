@@ -1,0 +1,267 @@
+"""A guardian sees and stops for a child, by his own name: the record says that a guardian pressed, and no agency who."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from base import csrf
+from base.people import Child
+from base.render import Renderer
+from base.web import frame
+from consent import forgetting, records
+from consent.ledger.inspect import inspect
+from consent.store import tables
+from regie.house import TEMPLATES
+from tests.consent.test_pages import SESSION, Someone
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.fixtures.registry import World
+
+ONE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+BANNER = "You are acting for Noor"
+
+
+@dataclass
+class Register:
+    """The population register, as a test decides on it: by guardian his children."""
+
+    custody: dict[str, list[Child]] = field(default_factory=dict)
+    asked: int = 0
+
+    async def children(self, guardian: str) -> list[Child]:
+        self.asked += 1
+        return self.custody.get(guardian, [])
+
+
+@dataclass
+class Family:
+    world: World
+    browser: httpx2.AsyncClient
+    someone: Someone
+    register: Register
+    parent: str
+    child: str
+
+    @property
+    async def path(self) -> str:
+        """Where the pages of the child are, as its guardian's own overview has it."""
+        return re.findall(r"/my/children/[\w-]{22}", (await self.get("/my")).text)[0]
+
+    async def get(self, path: str) -> httpx2.Response:
+        return await self.browser.get(path)
+
+    async def press(self, path: str, **more: Any) -> httpx2.Response:
+        return await self.browser.post(
+            path, data={"csrf_token": csrf.token(SESSION, self.world.ring.pseudonyms.mac)}, **more
+        )
+
+    def events(self) -> list[tuple[str, str, str]]:
+        table = tables.consent_event
+        rows = self.world.database.read_now(lambda c: c.execute(select(table).order_by(table.c.seq)).all())
+        return [(row.type, row.acting, row.guardian) for row in rows]
+
+
+@pytest.fixture
+async def family(world: World, anna: str) -> AsyncIterator[Family]:
+    noor, someone = world.citizen("noor"), Someone(world, anna)
+    register = Register({anna: [Child(noor, "Noor")]})
+    renderer = Renderer(TEMPLATES, world.settings, mac=world.ring.pseudonyms.mac)
+    app = frame(world.consent.routes(renderer, someone, guardians=register), world.settings, renderer=renderer)
+    headers = {"accept-language": "en", "origin": world.settings.issuer, "sec-fetch-site": "same-origin"}
+    transport = httpx2.ASGITransport(app=app)  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url=world.settings.issuer, headers=headers) as browser:
+        yield Family(world, browser, someone, register, anna, noor)
+
+
+async def withdrawn(world: World, family: Family) -> list[dict[str, Any]]:
+    """The child gave (it is another country's age), its guardian stopped one kind of data."""
+    given = await world.give(family.child)
+    await world.registry.withdraw(given.consents[0], family.child, guardian=family.parent)
+    await world.registry.ledger.round()
+    return await world.registry.events(given.consents[0])
+
+
+@ONE
+async def test_rule_21_the_childs_name_is_on_every_page_and_in_its_title(world: World, family: Family) -> None:
+    given = await world.give(family.child)
+    path, one = await family.path, given.consents[0]
+    pages = ("", "/consents", f"/consents/{one}", f"/consents/{one}/withdraw", "/agencies/municipality/withdraw")
+
+    for page in (*pages, "/withdraw-everything", "/history", f"/receipts/{one}/check"):
+        shown = (await family.get(path + page)).text
+        assert BANNER in shown, page
+        assert "for Noor – Regie</title>" in shown, page
+        assert "Logged in as Anna" in shown, page
+        # Whoever follows a link stays where he acts, or goes to pages of his own.
+        for link in re.findall(r'(?:href|action)="(/my/(?:consents|agencies|receipts|withdraw)[^"]*)"', shown):
+            assert link == "/my/consents", (page, link)
+    assert (await family.get(f"{path}/receipts/{one}")).headers["content-type"] == "application/json"
+    own = (await family.get("/my/consents")).text
+    assert BANNER not in own
+    assert one not in own
+
+
+@ONE
+@pytest.mark.parametrize(
+    "what", ["/consents/{one}/withdraw", "/agencies/municipality/withdraw", "/withdraw-everything"]
+)
+async def test_rule_21_the_record_shows_who_pressed(world: World, family: Family, what: str) -> None:
+    given = await world.give(family.child)
+    path, one = await family.path, given.consents[0]
+
+    done = await family.press(path + what.format(one=one))
+
+    assert done.status_code == 303
+    assert done.headers["location"].startswith(path)
+    assert BANNER in (await family.get(done.headers["location"])).text
+    stopped = [("withdrawn", "guardian", family.parent)]
+    assert family.events() == [("given", "self", "")] * 2 + stopped * (1 if "{one}" in what else 2)
+    shown = (await family.get(f"{path}/consents/{one}")).text
+    assert "A guardian stopped this (this was you)" in shown
+    assert "Noor gave permission" in shown
+    # Grown, the child reads it on its own pages.
+    family.someone.citizen = family.child
+    shown = (await family.get(f"/my/consents/{one}")).text
+    assert "A guardian stopped this" in shown
+    assert "this was you" not in shown
+    assert family.parent not in shown
+
+
+@ONE
+@pytest.mark.parametrize("who", ["another", "another guardian", "the child", "custody ended", "a made up address"])
+async def test_whoever_has_no_custody_now_gets_the_same_answer_and_changes_nothing(
+    world: World, family: Family, who: str
+) -> None:
+    given = await world.give(family.child)
+    path = await family.path
+    bert = world.citizen("bert")
+    if who == "custody ended":
+        family.register.custody.clear()
+    elif who == "a made up address":
+        path = f"/my/children/{'A' * 22}"
+    else:
+        family.someone.citizen = family.child if who == "the child" else bert
+        # Another guardian of the same child has an address of his own.
+        family.register.custody[bert] = [Child(family.child, "Noor")] if who == "another guardian" else []
+    before = family.events()
+
+    shown = [await family.get(path + one) for one in ("", "/consents", "/history", f"/consents/{given.consents[0]}")]
+    done = [
+        await family.press(f"{path}/consents/{given.consents[0]}/withdraw"),
+        await family.press(f"{path}/withdraw-everything"),
+    ]
+
+    for one in (*shown, *done):
+        assert one.status_code == 404
+        assert "You act for nobody" in one.text.replace("At this moment you", "You")
+        assert "Noor" not in one.text
+    assert family.events() == before
+
+
+@ONE
+async def test_the_register_is_asked_when_the_form_has_arrived_whole(world: World, family: Family) -> None:
+    given = await world.give(family.child)
+    path = f"{await family.path}/consents/{given.consents[0]}/withdraw"
+    token = csrf.token(SESSION, world.ring.pseudonyms.mac)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"csrf_token="
+        family.register.custody.clear()
+        yield token.encode()
+
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    done = await family.browser.post(path, content=slowly(), headers=kind)
+
+    assert done.status_code == 404
+    assert "Nothing was changed" in done.text
+    assert [kind for kind, _, _ in family.events()] == ["given", "given"]
+
+
+@ONE
+async def test_somebody_without_children_is_offered_none(family: Family) -> None:
+    assert "Children you act for" in (await family.get("/my")).text
+    family.register.custody.clear()
+    assert "Children you act for" not in (await family.get("/my")).text
+    family.someone.citizen = None
+    assert (await family.get("/my/children/x/consents")).headers["location"] == "/login?to=/my/children/x/consents"
+
+
+@ONE
+async def test_an_agency_learns_that_a_guardian_did_it_and_not_who(world: World, family: Family) -> None:
+    """Neither by a receipt, nor by two of them, nor by the record in terms of the vocabulary."""
+    await withdrawn(world, family)
+    again = await world.give(family.child)
+    await world.registry.withdraw(again.consents[0], family.child, guardian=family.parent)
+    await world.registry.ledger.round()
+    table = tables.consent_event
+    ids = world.database.read_now(
+        lambda c: c.execute(select(table.c.consent, table.c.seq).where(table.c.acting == "guardian")).all()
+    )
+
+    files = [(await world.registry.receipt_file(records.receipt_id(*one), family.child)).decode() for one in ids]
+    async with world.client("municipality") as agency:
+        files.append((await agency.get(f"/consent/v1/records/{ids[0].consent}")).text)
+
+    for one in files:
+        assert family.parent not in one
+        assert not any(world.sub(family.parent, name) in one for name in ("municipality", "tax-authority"))
+    assert "dpv:GuardianOfDataSubject" in files[-1]
+    said = [json.loads(json.loads(one)["entry"]) for one in files[:2]]
+    assert [one["acting"] for one in said] == ["guardian"] * 2
+    assert said[0]["who"] != said[1]["who"]
+
+
+async def test_the_audit_proves_who_pressed(world: World, family: Family) -> None:
+    await withdrawn(world, family)
+    table, pseudonyms = tables.consent_event, world.ring.pseudonyms
+
+    def audit() -> list[str]:
+        return [one.what for one in world.database.read_now(lambda c: inspect(c, world.registry.ledger, pseudonyms))]
+
+    assert audit() == []
+    with pytest.raises(DBAPIError, match="append-only"):
+        world.database.write_now(lambda c: c.execute(update(table).values(guardian=world.citizen("bert"))))
+    # What the database must allow, since guardians are forgotten, the audit finds where none was.
+    world.database.write_now(lambda c: c.execute(update(table).values(guardian="")))
+    assert audit() == ["does not say who pressed, and no act says that he was forgotten"]
+    _without_triggers(world)
+    for wrong in (world.citizen("bert"), family.child):
+        world.database.write_now(
+            lambda c, wrong=wrong: c.execute(update(table).where(table.c.acting == "guardian").values(guardian=wrong))
+        )
+        assert audit() == ["does not say who pressed, and no act says that he was forgotten"]
+
+
+@pytest.mark.parametrize("first", ["the guardian", "the child"])
+async def test_who_is_forgotten_stands_in_nobodys_line_any_more(world: World, family: Family, first: str) -> None:
+    """The child's line of what its guardian did stays the child's, and still opens its leaf."""
+    events = await withdrawn(world, family)
+    pseudonyms, now = world.ring.pseudonyms, world.clock.now()
+    who = family.parent if first == "the guardian" else family.child
+
+    world.database.write_now(lambda c: forgetting.forget(c, who, pseudonyms=pseudonyms, now=now))
+    await world.registry.ledger.round()
+
+    (row,) = [one for one in await world.registry.events(events[0]["consent"]) if one["type"] == "withdrawn"]
+    assert (row["guardian"], row["acting"], row["who"]) == ("", "guardian", events[1]["who"])
+    assert (row["citizen"] == "") is (first == "the child")
+    receipt = await world.registry.receipt_file(records.receipt_id(row["consent"], row["seq"]), family.child)
+    assert (receipt is None) is (first == "the child")
+    assert world.database.read_now(lambda c: inspect(c, world.registry.ledger, pseudonyms)) == []
+
+
+def _without_triggers(world: World) -> None:
+    names = ("no_update", "no_update_but_to_forget")
+    on = "" if world.backend.name == "sqlite" else " ON consent_event"
+    for name in names:
+        world.database.write_now(lambda c, name=name: c.execute(text(f"DROP TRIGGER consent_event_{name}{on}")))
