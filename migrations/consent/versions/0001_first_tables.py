@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_949fe4d9"
+revision = "0001_ccb9495d"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -173,6 +173,9 @@ def upgrade() -> None:
         sa.Column("notice_hash", sa.String(length=43), nullable=False),
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("channel", sa.String(length=16), nullable=False),
+        sa.Column("acting", sa.String(length=8), nullable=False),
+        sa.Column("who", sa.String(length=43), nullable=False),
+        sa.Column("guardian", sa.String(length=43), nullable=False),
         sa.Column("nonce", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", sa.String(length=43), nullable=False),
         sa.Column("leaf_seq", sa.BigInteger(), nullable=False),
@@ -183,6 +186,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("consent_event", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_consent_event_consent"), ["consent"], unique=False)
+        batch_op.create_index(
+            "ix_consent_event_guardian",
+            ["guardian"],
+            unique=False,
+            sqlite_where=sa.text("guardian <> ''"),
+            postgresql_where=sa.text("guardian <> ''"),
+        )
         batch_op.create_index(
             "ix_consent_event_matter", ["citizen", "agency", "purpose", "category", "seq"], unique=False
         )
@@ -581,6 +591,7 @@ def upgrade() -> None:
         ("act", "govstack_revision", "ledger_batch", "notice"),
         forgettable=("consent_event", "data_use", "redemption", "use_report", "lookup"),
         growing=("ledger_tile",),
+        guarded=("consent_event",),
     )
 
 
@@ -687,6 +698,11 @@ def downgrade() -> None:
     op.drop_table("consent_status")
     with op.batch_alter_table("consent_event", schema=None) as batch_op:
         batch_op.drop_index("ix_consent_event_matter")
+        batch_op.drop_index(
+            "ix_consent_event_guardian",
+            sqlite_where=sa.text("guardian <> ''"),
+            postgresql_where=sa.text("guardian <> ''"),
+        )
         batch_op.drop_index(batch_op.f("ix_consent_event_consent"))
 
     op.drop_table("consent_event")
