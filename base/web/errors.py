@@ -32,6 +32,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
     ("/consent/v1", "problem"),
     ("/population/v1", "problem"),
     ("/ledger", "problem"),
+    ("/status-lists", "problem"),
     ("/govstack", "problem"),
     ("/estonia", "problem"),
     ("/health", "problem"),

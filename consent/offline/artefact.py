@@ -52,7 +52,9 @@ def issue(
     if not seals.holds(ring.pseudonyms, record):
         log.error(seals.EVENT, kind=seals.CONSENT, consent=record.id)
         raise NoArtefact("ended")
-    if dpv.state_of(record, now) != "given" or record.expires_at is None or not catalogue.is_active(agency):
+    purpose = catalogue.purpose_of(agency, record.purpose)
+    counts = purpose is not None and purpose.version == record.purpose_version
+    if dpv.state_of(record, now) != "given" or record.expires_at is None or not counts:
         raise NoArtefact("ended")
     if record.once:
         raise NoArtefact("one_time")

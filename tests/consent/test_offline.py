@@ -16,9 +16,11 @@ from joserfc.jwk import ECKey
 from agency.errors import InvalidToken
 from agency.jose import Verifier
 from agency.offline import MAX_BYTES, Consent, Offline
+from consent import publishing
 from consent.interface import PersonalDataUse
 from consent.offline.lists import FRESH_S, StatusLists
 from consent.store import statuses
+from tests.fixtures.registry import HOUSING_BENEFIT
 
 if TYPE_CHECKING:
     from tests.fixtures.registry import World
@@ -150,6 +152,22 @@ class TestTheArtefact:
         assert (others[0], unknown[0], one_time[0], ended[0]) == (404, 404, 409, 409)
         assert others[1]["detail"] == unknown[1]["detail"]
 
+    async def test_of_a_version_that_is_asked_no_more_there_is_none(self, world: World, anna: str) -> None:
+        """As a check says `changed` and `unknown_purpose`."""
+        consent = (await world.give(anna)).consents[0]
+        world.publish({**HOUSING_BENEFIT, "maxDurationDays": 100})
+        changed = await artefact(world, consent)
+        given = (await world.give(anna)).consents[0]
+        asked = await artefact(world, given)
+        world.database.write_now(
+            lambda c: publishing.retire(
+                c, "housing-benefit", actor="test", pseudonyms=world.ring.pseudonyms, now=world.clock.now()
+            )
+        )
+        retired = await artefact(world, given)
+
+        assert (changed[0], asked[0], retired[0]) == (409, 201, 409)
+
 
 class TestTheList:
     async def test_it_is_as_the_draft_has_it_and_unchanged_is_304(self, world: World, anna: str) -> None:
@@ -175,7 +193,8 @@ class TestTheList:
     async def test_there_is_no_other(self, world: World) -> None:
         async with world.client(None) as client:
             for number in ("0", "1", "-1", "01", "x", "9999999"):
-                assert (await client.get(f"/status-lists/{number}")).status_code == 404
+                none = await client.get(f"/status-lists/{number}")
+                assert (none.status_code, none.headers["content-type"]) == (404, "application/problem+json")
 
     async def test_a_registry_that_allows_nothing_shows_none(self, world: World, anna: str) -> None:
         await artefact(world, (await world.give(anna)).consents[0])
