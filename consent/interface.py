@@ -48,7 +48,7 @@ class OtherSource(ConsentError):
 
 
 class PermitRefused(ConsentError):
-    """A permit that does not work: `reason` is unknown, redeemed, expired, source, altered or unreconciled."""
+    """A permit that does not work: `reason` is unknown, redeemed, expired, source, recipient, altered or unreconciled."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

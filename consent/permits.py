@@ -185,6 +185,13 @@ def verify(ring: Ring, issuer: str, unverified_permit: str, *, source: str, now:
     return claims
 
 
+def suspended(catalogue: Catalogue, claims: Mapping[str, Any], source: str, *, told_later: bool) -> str | None:
+    """Which of the two takes no part now, and so may not give or get. `told_later`: the data went out before."""
+    if not catalogue.is_active(source):
+        return "source"
+    return None if told_later or catalogue.is_active(claims["recipient"]) else "recipient"
+
+
 def redeem(
     connection: Connection, claims: Mapping[str, Any], *, source: str, pseudonyms: Pseudonyms, now: datetime
 ) -> Redeemed | str:

@@ -293,8 +293,8 @@ class Registry:
         claims = permits.verify(self._ring, self._issuer, unverified_permit, source=source, now=now)
 
         def unit(connection: Connection) -> Redeemed | str:
-            if not self.snapshot(connection).is_active(source):
-                return "source"
+            if suspended := permits.suspended(self.snapshot(connection), claims, source, told_later=at is not None):
+                return suspended
             if not self.ledger.fence.is_open(connection):
                 return "unreconciled"
             return permits.redeem(connection, claims, source=source, pseudonyms=self._ring.pseudonyms, now=now)

@@ -29,6 +29,7 @@ _REFUSALS = {
     "redeemed": (409, "Conflict", "This permit was redeemed before."),
     "expired": (403, "Forbidden", "This permit has expired."),
     "source": (403, "Forbidden", "This permit is for another source."),
+    "recipient": (403, "Forbidden", "The recipient of this permit takes no part at present."),
     "unknown": (403, "Forbidden", "This is no permit of this registry."),
     "altered": (403, "Forbidden", "What the registry kept of this permit was altered; it is refused."),
     "unreconciled": (403, "Forbidden", "The registry allows nothing until it is reconciled."),

@@ -227,6 +227,15 @@ class TestRedemption:
 
         assert (await redeem(world, permit)).status_code == 403
 
+    async def test_a_recipient_that_was_suspended_since_gets_nothing(self, world: World, anna: str) -> None:
+        await world.give(anna)
+        permit = await permit_of(world, anna)
+        world.suspend("municipality")
+
+        response = await redeem(world, permit)
+
+        assert (response.status_code, response.json()["reason"]) == (403, "recipient")
+
 
 class TestReleaseByTheProvider:
     async def test_only_what_was_given_goes_and_all_of_it_is_in_the_history(self, world: World, anna: str) -> None:
