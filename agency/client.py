@@ -135,7 +135,11 @@ class Client:
             authorization = {"authorization": f"{scheme} {token}"}
             return await self.http.request(method, url, headers=authorization | headers, json=body)
 
-        return await self._proven(method, url, token, send)
+        status, answer = await self._proven(method, url, token, send)
+        if status == 401:
+            # Its key was withdrawn, or it ended: the next call gets another.
+            self._tokens = {scope: kept for scope, kept in self._tokens.items() if kept[0] != token}
+        return status, answer
 
     async def _proven(
         self, method: str, url: str, token: str | None, send: Callable[[dict[str, str]], Awaitable[httpx2.Response]]

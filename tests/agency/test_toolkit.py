@@ -161,10 +161,30 @@ async def test_an_issuer_that_names_another_is_not_believed() -> None:
     def other(_request: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, json={"issuer": "https://evil.example", "token_endpoint": "https://evil.example/t"})
 
-    client = Client(ISSUER, "c", None, "s", httpx2.AsyncClient(transport=httpx2.MockTransport(other)))
+    client = Client(ISSUER, "c", None, "s", http=httpx2.AsyncClient(transport=httpx2.MockTransport(other)))
 
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match="another issuer"):
         await client.metadata()
+    await client.http.aclose()
+
+
+async def test_a_token_that_counts_no_more_is_asked_anew() -> None:
+    """As when the key that signed it is withdrawn."""
+    issued: list[str] = []
+
+    def regie(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == "/token":
+            issued.append(f"t{len(issued)}")
+            return httpx2.Response(200, json={"access_token": issued[-1], "expires_in": 300})
+        counts = request.headers["authorization"] == "Bearer t1"
+        return httpx2.Response(200 if counts else 401, json={"issuer": ISSUER, "token_endpoint": f"{ISSUER}/token"})
+
+    client = Client(ISSUER, "c", None, "s", http=httpx2.AsyncClient(transport=httpx2.MockTransport(regie)))
+    client._metadata = {"token_endpoint": f"{ISSUER}/token"}
+
+    answers = [(await client.call("GET", f"{ISSUER}/x", await client.token("s")))[0] for _ in range(3)]
+
+    assert (answers, issued) == ([401, 200, 200], ["t0", "t1"])
     await client.http.aclose()
 
 

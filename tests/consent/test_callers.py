@@ -75,6 +75,14 @@ class TestBearer:
 
         assert response.status_code == 401
 
+    async def test_two_headers_are_401(self, world: World, body: dict[str, Any]) -> None:
+        """Whoever stands before us may have judged the other one."""
+        async with world.client(None) as client:
+            given = [("authorization", f"Bearer {world.token()}"), ("authorization", f"Bearer {world.token()}")]
+            response = await client.post(CHECKS, json=body, headers=given)
+
+        assert response.status_code == 401
+
     async def test_without_the_scope_it_is_403(self, world: World, body: dict[str, Any]) -> None:
         token = world.token(scope="consent:permit")
 
