@@ -23,6 +23,8 @@ def verify(url: str, keys: Sequence[str], before: Sequence[Checkpoint]) -> dict[
         verifiers = [Verifier.parse(one) for one in keys]
     except KeysError as error:
         raise Refused(str(error)) from error
+    if not verifiers:
+        raise Refused("give the ledger's key with --key: without one nothing that it signed can be told from a forgery")
     with httpx2.Client(timeout=20) as http:
 
         def get(path: str) -> bytes | None:
@@ -39,8 +41,10 @@ def verify(url: str, keys: Sequence[str], before: Sequence[Checkpoint]) -> dict[
                 return None
 
         try:
-            note = (get("checkpoint") or b"").decode(errors="replace")
-            origin = verifiers[0].name if verifiers else ""
+            served = get("checkpoint")
+            if served is None:
+                raise Refused(f"there is no ledger at {url}, or it shows no checkpoint now")
+            note, origin = served.decode(errors="replace"), verifiers[0].name
             seen, findings = audit(note, verifiers, origin, fetch, before)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Refused(f"the ledger at {url} does not answer") from error

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from consent import lookups
+from idp.store import people
 
 if TYPE_CHECKING:
     from regie.house import House
@@ -15,6 +16,13 @@ Progress = Callable[[dict[str, Any]], None]
 
 class Refused(Exception):
     """The command cannot be done; the message says why and what to do."""
+
+
+def known(house: House, citizen_id: str) -> str:
+    """The same ID, also of who was erased. Refused for any other: an empty answer would say that there is nothing."""
+    if house.databases["idp"].read_now(lambda c: people.find(c, citizen_id)) is None:
+        raise Refused(f"there is no citizen {citizen_id}; the ID is what this tells: regie citizen find NUMBER")
+    return citizen_id
 
 
 def looked(house: House, citizen_id: str, what: str) -> None:

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from consent import processing
-from regie.commands.base import Progress, Refused, looked
+from regie.commands.base import Progress, Refused, known, looked
 from regie.house import House
 
 
 def page(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
-    citizen = house.ring.pseudonyms.handle(params["citizen"]) if params["citizen"] else None
+    citizen = house.ring.pseudonyms.handle(known(house, params["citizen"])) if params["citizen"] else None
     registry = house.consent.registry
     try:
         found = house.databases["consent"].read_now(

@@ -6,12 +6,12 @@ from typing import Any
 
 from base.database import Connection
 from idp import ending, logouts, sessions
-from regie.commands.base import Progress, Refused, looked
+from regie.commands.base import Progress, Refused, known, looked
 from regie.house import House
 
 
 def every(house: House, params: dict[str, Any], _progress: Progress) -> list[Any]:
-    now = house.clock.now()
+    now, citizen = house.clock.now(), known(house, params["citizen"])
 
     def unit(connection: Connection) -> list[Any]:
         return [
@@ -23,12 +23,12 @@ def every(house: House, params: dict[str, Any], _progress: Progress) -> list[Any
                 "seen_at": one.seen_at.isoformat(),
                 "clients": [client.client_id for client in logouts.clients_of(connection, one.id)],
             }
-            for one in sessions.of(connection, house.settings, params["citizen"], now)
+            for one in sessions.of(connection, house.settings, citizen, now)
         ]
 
     found = house.databases["idp"].read_now(unit)
     if found:
-        looked(house, params["citizen"], "sessions")
+        looked(house, citizen, "sessions")
     return found
 
 
@@ -38,7 +38,7 @@ def end(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, 
     if bool(params["id"]) == bool(params["citizen"]):
         raise Refused("name a session, or a citizen with --citizen")
     if params["citizen"]:
-        citizen = params["citizen"]
+        citizen = known(house, params["citizen"])
         ended = database.write_now(lambda c: ending.end_all(c, house.ring, citizen, now, actor="operator"))
         if ended:
             looked(house, citizen, "sessions_ended")

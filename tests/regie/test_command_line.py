@@ -225,7 +225,12 @@ REFUSED: list[tuple[tuple[str, ...], Any]] = [
     (("receipt", "verify", "/nowhere", "--key", "x"), None),
     (("ledger", "reconcile"), None),
     (("ledger", "verify", "--url", "http://127.0.0.1:9/ledger", "--key", "x"), None),
+    (("ledger", "verify", "--url", "http://127.0.0.1:9/ledger"), None),
     (("ledger", "verify", "--receipt", "/nowhere"), None),
+    (("session", "list", "nobody"), None),
+    (("session", "end", "--citizen", "nobody"), None),
+    (("processing-log", "export", "--citizen", "nobody"), None),
+    (("permit", "unreported", "--agency", "nobody"), None),
     (("receipt", "verify", "--key", "x"), "no json"),
 ]
 
