@@ -14,6 +14,9 @@ from consent.acting import GUARDIAN
 from consent.catalogue import Catalogue
 from consent.export.content import Export, Line
 from consent.lookups import WHAT
+from consent.pages.complaining import OUTCOMES as ANSWERS
+from consent.pages.complaining import STATES as COMPLAINT_STATES
+from consent.pages.complaining import SUBJECTS
 from consent.pages.page import BASES, REASONS, STATES
 
 OUTCOMES = {"used": N_("the data was used"), "not_used": N_("the data was not used")}
@@ -154,8 +157,15 @@ def _rest(document: Document, words: _Words, head: Line) -> None:
     if head["complaints"]:
         document.heading(2, _("Your complaints and requests"))
     for one in head["complaints"]:
-        rows = [(_("Sent"), words.at(one["sentAt"])), (_("You wrote"), one["text"]), (_("Answer"), one["answer"])]
-        document.block(words.agency(one["agency"]), rows)
+        what, state = SUBJECTS[one["kind"]], COMPLAINT_STATES[one["state"]][1]
+        said = ANSWERS[one["outcome"]] if one["outcome"] else ""
+        rows = [
+            (_("Sent"), words.at(one["sentAt"])),
+            (_("State"), _(state)),
+            (_("You wrote"), one["text"]),
+            (_("Answer"), f"{_(said)} {one['answer']}" if said else ""),
+        ]
+        document.block(f"{_(what)} – {words.agency(one['agency'])}", rows)
     if head["lookups"]:
         document.heading(2, _("Who looked at your file here"))
     for one in head["lookups"]:

@@ -24,7 +24,10 @@ from consent.registry import Filter, Registry
 
 PAGE = 25
 PATH = "/my/history"
-DAY = N_("Choose a day, or write it as year-month-day: 2026-11-25, for example.")
+DAY = {
+    "from": N_("First day: choose a day, or write it as year-month-day: 2026-11-25, for example."),
+    "to": N_("Last day: choose a day, or write it as year-month-day: 2026-11-25, for example."),
+}
 ORDER = N_("The last day comes before the first day. Choose a later last day.")
 _NO_DAY = date.min
 CHOICES = ("agency", "purpose", "decision", "from", "to")
@@ -96,7 +99,7 @@ def bars(months: Sequence[Month]) -> list[Bar]:
 def _filter(query: Form) -> tuple[Filter, dict[str, str]]:
     """What is chosen, and what to say beside a field. Days are people's days; both ends belong to the period."""
     since, last = _day(query.get("from")), _day(query.get("to"))
-    errors = {name: DAY for name, day in (("from", since), ("to", last)) if day is _NO_DAY}
+    errors = {name: DAY[name] for name, day in (("from", since), ("to", last)) if day is _NO_DAY}
     if not errors and since and last and last < since:
         errors["to"] = ORDER
     if errors:

@@ -158,6 +158,31 @@ async def test_the_pdf_says_the_same_in_the_readers_language(inside: Inside) -> 
     assert read(english).title == "What Regie keeps of you"
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_the_pdf_tells_of_a_complaint_what_it_is_and_how_it_stands(inside: Inside) -> None:
+    anna = await answered(inside)
+    await used(inside, anna, "address", "income")
+    complaints = inside.house.consent.complaints
+    (line,) = (await inside.house.consent.registry.history(anna)).uses
+    await complaints.send(anna, line.leaf, "erasure", "")
+    sent = await complaints.send(anna, line.leaf, "complaint", "Dit is fout.")
+    answered_it = await inside.house.consent.registry.database.write(
+        lambda c: complaints.answer(c, sent, "municipality", "partly", "Een deel is gewist.")
+    )
+    assert answered_it == "answered"
+    browser = inside.browser()
+    await browser.get(f"{inside.issuer}/login?to=/my/data")
+    await browser.log_in()
+
+    page = await browser.http.get("/my/data")
+    told = read((await browser.http.get("/my/data.pdf", headers={"accept-language": "nl"})).content)
+
+    assert "Stand: Verstuurd" in told.after("Verzoek om te wissen – Gemeente Lindermeer")
+    answer = "Antwoord: De organisatie zegt: wij hebben een deel gedaan van wat u vraagt. Een deel is gewist."
+    assert {"U schreef: Dit is fout.", answer} <= {*told.after("Klacht – Gemeente Lindermeer")}
+    assert all(f'href="/my/{one}"' in page.text for one in ("consents", "history", "complaints"))
+
+
 async def test_who_has_done_nothing_yet_gets_a_whole_document_too(inside: Inside) -> None:
     found, _ = await exported(inside)
 
