@@ -126,16 +126,19 @@ class Lodging:
 
         return await self._registry.database.write(unit)
 
-    async def answer(self, one: Lodged, question: Question, answers: Mapping[str, bool], language: str) -> None:
+    async def answer(
+        self, one: Lodged, question: Question, answers: Mapping[str, bool], language: str, guardian: str = ""
+    ) -> None:
         """The answers to one purpose and the request's step, in one commit; nothing when it was answered meanwhile.
 
+        `guardian`: who answers for the citizen, as the population register had it a moment ago.
         ValueError, QuestionChanged: see consent.interface.Door.answer.
         """
 
         def unit(connection: Connection) -> None:
             after = replace(one, answered=(*one.answered, question.purpose))
             if store.move(connection, one, one.state, after.answered):
-                self._registry.answer_unit(connection, one.citizen, question, answers, language)
+                self._registry.answer_unit(connection, one.citizen, question, answers, language, guardian)
                 self._next(connection, after)
 
         await self._registry.database.write(unit)

@@ -114,7 +114,13 @@ class Registry:
         return await self.database.write(lambda c: self.answer_unit(c, citizen, question, answers, language))
 
     def answer_unit(
-        self, connection: Connection, citizen: str, question: Question, answers: Mapping[str, bool], language: str
+        self,
+        connection: Connection,
+        citizen: str,
+        question: Question,
+        answers: Mapping[str, bool],
+        language: str,
+        guardian: str = "",
     ) -> Recorded:
         sub = self._sub(citizen, question.agency)
         questions.check_open(self.snapshot(connection), question)
@@ -127,8 +133,8 @@ class Registry:
             question=question,
             answers=answers,
             language=language,
-            pseudonyms=self._ring.pseudonyms,
-            now=self.clock.now(),
+            guardian=guardian,
+            **self._now(),
         )
 
     async def asked(self, citizen: str) -> list[Waiting]:

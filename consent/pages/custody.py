@@ -16,7 +16,8 @@ from starlette.routing import Route
 from base.people import OWN, Acting, Child, CitizenSessions, Guardians, LoggedIn
 from base.render import Renderer
 from consent.complaining import Complaints
-from consent.pages import checking, consents, everything, history, receipts, withdrawing
+from consent.lodging import Lodging
+from consent.pages import checking, consents, everything, history, lodged, receipts, withdrawing
 from consent.pages.page import Page, login
 from consent.registry import Registry
 from keys.derive import Pseudonyms
@@ -61,12 +62,18 @@ class Custody:
 
 
 def routes(
-    registry: Registry, complaints: Complaints, renderer: Renderer, citizens: CitizenSessions, custody: Custody
+    registry: Registry,
+    complaints: Complaints,
+    lodging: Lodging,
+    renderer: Renderer,
+    citizens: CitizenSessions,
+    custody: Custody,
 ) -> list[Route]:
     page = ChildPage(registry, renderer, custody)
     parts = (consents, history, receipts, checking, everything)
     below = [one for part in parts for one in part.routes(registry, renderer, custody)]
     below += withdrawing.routes(registry, complaints, renderer, custody)
+    below += lodged.routes(lodging, renderer, custody)
     found = [Route(OWN, page.overview, methods=["GET"]), *below]
     return [_of_child(one, renderer, citizens) for one in found]
 
@@ -92,4 +99,7 @@ class ChildPage(Page):
         records = await self.registry.consents(person.citizen)
         given = sum(1 for one in records if self.state(one) == "given")
         uses = (await self.registry.history(person.citizen, limit=3)).uses
-        return self.page(request, "child.html", person, await self.registry.catalogue(), given=given, uses=uses)
+        asked = await self.registry.asked(person.citizen)
+        waiting = [(one, f"{person.my}{one.path.removeprefix(OWN)}") for one in asked]
+        told = {"given": given, "uses": uses, "waiting": waiting}
+        return self.page(request, "child.html", person, await self.registry.catalogue(), **told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Protocol
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.routing import Route
 
 from base.forms import read_form
 from base.i18n import N_, text
-from base.people import CitizenSessions, LoggedIn
+from base.people import OWN, Child, CitizenSessions, LoggedIn
 from base.problems import Problem
 from base.render import Renderer
 from base.web import form_action_source
@@ -21,10 +22,34 @@ from consent.lodging import LINKS, PATH, Lodged, Lodging
 CHOOSE = N_("%(data)s: choose “Allow” or “Do not allow”.")
 
 
+class Wards(Protocol):
+    """Whose requests somebody may answer besides his own (consent.pages.custody)."""
+
+    async def children(self, guardian: str) -> list[tuple[Child, str]]:
+        """With the address of each one's pages."""
+        ...
+
+
+def links(lodging: Lodging, citizens: CitizenSessions, wards: Wards) -> Route:
+    async def follow(request: Request) -> Response:
+        """The agency's link. To whoever may not answer it, and once it is over, it is as unknown as any."""
+        person = await citizens.current(request)
+        if person is None:
+            return _login(request)
+        link = request.path_params["link"]
+        own = [(Child(person.citizen, person.display_name), OWN)]
+        for who, where in own + await wards.children(person.citizen):
+            found = await lodging.by_link(link, who.citizen)
+            if found is not None:
+                return RedirectResponse(_path(where, found), 303)
+        raise Problem(404)
+
+    return Route(f"{LINKS}/{{link}}", follow, methods=["GET"])
+
+
 def routes(lodging: Lodging, renderer: Renderer, citizens: CitizenSessions) -> list[Route]:
     page = Asked(lodging, renderer, citizens)
     return [
-        Route(f"{LINKS}/{{link}}", page.follow, methods=["GET"]),
         Route(f"{PATH}/{{request}}", page.show, methods=["GET"]),
         Route(f"{PATH}/{{request}}", page.answer, methods=["POST"]),
     ]
@@ -35,16 +60,6 @@ class Asked:
         self._lodging = lodging
         self._renderer = renderer
         self._citizens = citizens
-
-    async def follow(self, request: Request) -> Response:
-        """The agency's link. To another citizen, and once it is over, it is as unknown as any."""
-        person = await self._citizens.current(request)
-        if person is None:
-            return _login(request)
-        found = await self._lodging.by_link(request.path_params["link"], person.citizen)
-        if found is None:
-            raise Problem(404)
-        return RedirectResponse(f"{PATH}/{found.id}", 303)
 
     async def show(self, request: Request) -> Response:
         person = await self._citizens.current(request)
@@ -88,8 +103,8 @@ class Asked:
         given = {name: value == "allow" for name, value in answers.items()}
         # Changed while he was reading: it is asked anew, and nothing was recorded.
         with suppress(QuestionChanged):
-            await self._lodging.answer(one, question, given, language)
-        return RedirectResponse(f"{PATH}/{one.id}", 303)
+            await self._lodging.answer(one, question, given, language, person.guardian)
+        return RedirectResponse(_path(person.my, one), 303)
 
     async def _open(self, request: Request, person: LoggedIn) -> tuple[Lodged, Question | None]:
         found = await self._lodging.open(request.path_params["request"], person.citizen)
@@ -98,14 +113,14 @@ class Asked:
         return found
 
     def _too_young(self, request: Request, person: LoggedIn, one: Lodged, question: Question) -> Response:
-        """There is nothing to allow: a parent decides, at the agency itself (GDPR art. 8)."""
+        """There is nothing to allow: a guardian decides, on pages of his own (GDPR art. 8)."""
         return self._renderer.page(
             request,
             "too_young.html",
             403,
             person=person,
             form_action=[form_action_source(one.callback)],
-            here=f"{PATH}/{one.id}",
+            here=_path(person.my, one),
             lodged=one,
             question=question,
         )
@@ -126,13 +141,18 @@ class Asked:
             400 if errors else 200,
             person=person,
             form_action=[form_action_source(one.callback)],
-            here=f"{PATH}/{one.id}",
+            here=_path(person.my, one),
             lodged=one,
             question=question,
             notice=question.notice_hash(self._renderer.language(request)),
             answers=answers or {},
             errors=errors or {},
         )
+
+
+def _path(where: str, one: Lodged) -> str:
+    """`where`: the pages of whom it is about, as who answers has them."""
+    return f"{where}{PATH.removeprefix(OWN)}/{one.id}"
 
 
 def _back(one: Lodged) -> Response:

@@ -42,6 +42,9 @@ class Overview(Page):
         uses = (await self.registry.history(person.citizen, limit=3)).uses
         catalogue = await self.registry.catalogue()
         answers = await unread(self.registry, person.citizen)
-        children = await self._custody.children(person.citizen)
+        children = [
+            (child, path, len(await self.registry.asked(child.citizen)))
+            for child, path in await self._custody.children(person.citizen)
+        ]
         told = {"given": given, "uses": uses, "answers": answers, "children": children}
         return self.page(request, "overview.html", person, catalogue, **told)

@@ -121,7 +121,7 @@ def visitor(server: Server) -> Iterator[Callable[..., Visitor]]:
     """A citizen who has just logged in, new for each name."""
     came: list[Visitor] = []
 
-    def come(username: str, **members: str) -> Visitor:
+    def come(username: str, **members: Any) -> Visitor:
         citizen(server, username, **members)
         one = Visitor(server, username)
         came.append(one)
@@ -564,7 +564,7 @@ def test_rule_19_and_20_before_the_last_step_it_says_what_follows_offers_deletio
     assert "Request to delete" in page.inner_text("tbody tr")
 
 
-def test_rule_21_nobody_acts_for_another(
+def test_rule_21_who_is_no_guardian_acts_for_nobody(
     asking: Callable[..., str], visitor: Callable[..., Visitor], reader: Visitor, open_page: Callable[..., Any]
 ) -> None:
     """What is asked of one, or was answered by him, is nothing to whoever else is logged in; his name is on the page."""
@@ -580,6 +580,61 @@ def test_rule_21_nobody_acts_for_another(
     for one in (where, f"{where}/withdraw", where.replace("consents", "receipts")):
         assert other.goto(one).status == 404
     assert consents(other) == []
+
+
+def test_rule_21_and_28_a_guardian_answers_for_a_child_by_his_own_name_and_is_verified_when_he_decides(
+    server: Server,
+    back: str,
+    asking: Callable[..., str],
+    visitor: Callable[..., Visitor],
+    open_page: Callable[..., Any],
+    municipal: Callable[..., httpx2.Response],
+) -> None:
+    guardian, child = (
+        "999900055",
+        {"national_number": "999900043", "birth_date": f"{datetime.now(UTC).year - 10}-06-01"},
+    )
+    parent, noor = visitor("Parent", national_number=guardian), visitor("Noor", **child, guardians=[guardian])
+    page, own = open_page(parent), open_page(noor)
+    body = {"uses": [{"purpose": "housing-benefit", "data": ["address"]}], "callback": back}
+    links = []
+    for _ in range(2):
+        own.goto(f"{asking()}&prompt=consent")
+        links.append(municipal(own, "requests", **body, renew=True).json()["link"])
+
+    def names_the_child() -> bool:
+        banner, title = page.inner_text("header .regie-acting"), page.title()
+        return "You are acting for Noor Voorbeeld" in banner and "for Noor Voorbeeld" in title
+
+    page.goto(links[0])
+    assert names_the_child()
+    assert "Parent Voorbeeld" in page.inner_text("header")
+    assert "asks for data of Noor Voorbeeld" in page.inner_text("h1")
+    asked = page.url
+    answer(page, address="allow")
+    assert urlsplit(page.url).path == "/callback"
+
+    page.goto("/my")
+    page.click("main >> text=Noor Voorbeeld")
+    for where in ("See or stop these consents", "Details"):
+        assert names_the_child()
+        page.click(f"main >> text={where}")
+    assert names_the_child()
+    assert "A guardian gave permission (this was you)" in page.inner_text("main")
+    looking = open_page(parent, java_script_enabled=True)
+    assert faults(looking, page.url) == {}
+    own.goto("/my/consents")
+    own.click("main tbody >> text=Details")
+    assert "A guardian gave permission" in own.inner_text("main")
+
+    page.goto(links[1])
+    assert faults(looking, page.url) == {}
+    page.click("input[name=address][value=deny]")
+    citizen(server, "Noor", **child, guardians=[])
+    page.click(CONFIRM)
+    assert page.inner_text("h1") == "You cannot decide this for a child"
+    assert page.goto(asked).status == 404
+    assert [one for one in consents(own) if "Active" not in one] == []
 
 
 def test_rule_08_and_23_uses_are_listed_newest_first_and_what_needs_no_permission_has_no_switch(
@@ -649,6 +704,7 @@ def test_rule_28_who_is_too_young_is_asked_nothing_and_logs_in_all_the_same(
     page.goto(municipal(page, "requests", uses=uses, callback=back).json()["link"])
 
     assert page.inner_text("h1") == "A parent decides this"
+    assert "Your parent or guardian can answer this" in page.inner_text("main")
     assert page.locator("main input:not([type=hidden])").count() == 0
     assert faults(open_page(child, java_script_enabled=True), page.url) == {}
     page.click("main button")

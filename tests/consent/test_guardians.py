@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -13,17 +13,22 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from base import csrf
-from base.people import Child
+from base.people import Child, LoggedIn
 from base.render import Renderer
 from base.web import frame
 from consent import forgetting, records
+from consent.interface import PersonalDataUse
 from consent.ledger.inspect import inspect
+from consent.lodging import Wanted
 from consent.store import tables
 from regie.house import TEMPLATES
 from tests.consent.test_pages import SESSION, Someone
+from tests.fixtures.registry import CALLBACK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
 
     from tests.fixtures.registry import World
 
@@ -43,11 +48,21 @@ class Register:
         return self.custody.get(guardian, [])
 
 
+class Whoever(Someone):
+    """Who is too young to decide is told so by the provider."""
+
+    minors: tuple[str, ...] = ()
+
+    async def current(self, request: Request) -> LoggedIn | None:
+        person = await super().current(request)
+        return replace(person, is_of_age=person.citizen not in self.minors) if person is not None else None
+
+
 @dataclass
 class Family:
     world: World
     browser: httpx2.AsyncClient
-    someone: Someone
+    someone: Whoever
     register: Register
     parent: str
     child: str
@@ -73,7 +88,8 @@ class Family:
 
 @pytest.fixture
 async def family(world: World, anna: str) -> AsyncIterator[Family]:
-    noor, someone = world.citizen("noor"), Someone(world, anna)
+    noor, someone = world.citizen("noor"), Whoever(world, anna)
+    someone.minors = (noor,)
     register = Register({anna: [Child(noor, "Noor")]})
     renderer = Renderer(TEMPLATES, world.settings, mac=world.ring.pseudonyms.mac)
     app = frame(world.consent.routes(renderer, someone, guardians=register), world.settings, renderer=renderer)
@@ -265,3 +281,135 @@ def _without_triggers(world: World) -> None:
     on = "" if world.backend.name == "sqlite" else " ON consent_event"
     for name in names:
         world.database.write_now(lambda c, name=name: c.execute(text(f"DROP TRIGGER consent_event_{name}{on}")))
+
+
+@pytest.fixture
+async def link(world: World, family: Family) -> str:
+    """Of a request about the child, as its agency has it."""
+    await world.registry.meet(citizen=family.child, agency="municipality")
+    return await lodged(world, family)
+
+
+async def lodged(world: World, family: Family, *, renew: bool = False) -> str:
+    uses, sub = (PersonalDataUse("housing-benefit"),), world.sub(family.child)
+    wanted = Wanted("municipality", "client-municipality", sub, uses, CALLBACK, renew, 3600)
+    receipt = await world.database.write(lambda c: world.consent.lodging.lodge(c, wanted))
+    return f"/my/requests/links/{receipt.link}"
+
+
+def _form(world: World, page: str, **answers: str) -> dict[str, str]:
+    (notice,) = re.findall(r'name="notice" value="([^"]+)"', page)
+    return {"csrf_token": csrf.token(SESSION, world.ring.pseudonyms.mac), "notice": notice, **answers}
+
+
+class TestWhatAnAgencyAsks:
+    async def test_rule_28_its_guardian_answers_and_the_record_says_so(
+        self, world: World, family: Family, link: str
+    ) -> None:
+        """By the agency's link, or from his own overview."""
+        path = await family.path
+        where = (await family.get(link)).headers["location"]
+        assert where.startswith(f"{path}/requests/")
+        assert "an organisation asks something" in (await family.get("/my")).text
+        assert f'href="{where}"' in (await family.get(path)).text
+
+        page = (await family.get(where)).text
+        assert BANNER in page
+        assert "asks for data of Noor" in page
+        assert "It is told that a guardian answered, and not who you are." in page
+        done = await family.browser.post(where, data=_form(world, page, address="allow", income="deny"))
+        back = await family.get(done.headers["location"])
+
+        assert back.headers["location"].startswith(CALLBACK)
+        assert family.events() == [("given", "guardian", family.parent), ("refused", "guardian", family.parent)]
+        found = await world.registry.check(
+            agency="municipality", sub=world.sub(family.child), purpose="housing-benefit", data=["address", "income"]
+        )
+        assert {one.category: one.reason for one in found.decision.items} == {"address": "consent", "income": "refused"}
+        assert await world.registry.consents(family.parent) == []
+        assert (await family.get(link)).status_code == 404
+        await world.registry.ledger.round()
+        audited = world.database.read_now(lambda c: inspect(c, world.registry.ledger, world.ring.pseudonyms))
+        assert audited == []
+
+    @ONE
+    async def test_rule_28_the_child_itself_reaches_no_allow_and_reads_who_can_answer(
+        self, world: World, family: Family, link: str
+    ) -> None:
+        family.someone.citizen = family.child
+        where = (await family.get(link)).headers["location"]
+
+        page = await family.get(where)
+        done = await family.press(where)
+
+        for one in (page, done):
+            assert one.status_code == 403
+            assert 'type="radio"' not in one.text
+            assert "Your parent or guardian can answer this" in one.text
+        assert family.events() == []
+
+    @ONE
+    @pytest.mark.parametrize("how", ["custody ended", "the child came of age", "while the form was on its way"])
+    async def test_rule_28_a_guardian_is_verified_when_he_decides(
+        self, world: World, family: Family, link: str, how: str
+    ) -> None:
+        """What the register no longer says is recorded nowhere, and the request waits on."""
+        where = (await family.get(link)).headers["location"]
+        form = _form(world, (await family.get(where)).text, address="allow", income="allow")
+        sent = str(httpx2.QueryParams(form)).encode()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield sent[:9]
+            family.register.custody.clear()
+            yield sent[9:]
+
+        if how != "while the form was on its way":
+            family.register.custody.clear()
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        done = await family.browser.post(where, content=slowly(), headers=kind)
+
+        assert done.status_code == 404
+        assert "Nothing was changed" in done.text
+        assert (await family.get(link)).status_code == 404
+        assert family.events() == []
+        family.someone.citizen, family.someone.minors = family.child, ()
+        page = (await family.get((await family.get(link)).headers["location"])).text
+        assert "asks for your data" in page
+
+    @ONE
+    async def test_rule_28_and_again_at_every_renewal(self, world: World, family: Family, link: str) -> None:
+        where = (await family.get(link)).headers["location"]
+        form = _form(world, (await family.get(where)).text, address="allow", income="allow")
+        await family.browser.post(where, data=form)
+        asked = family.register.asked
+
+        again = await lodged(world, family, renew=True)
+        where = (await family.get(again)).headers["location"]
+        page = (await family.get(where)).text
+        assert "You allow this now" in page
+        family.register.custody.clear()
+        done = await family.browser.post(where, data=_form(world, page, address="allow", income="allow"))
+
+        assert family.register.asked > asked
+        assert done.status_code == 404
+        assert len(family.events()) == 2
+
+    @ONE
+    async def test_nobody_else_can_open_it(self, world: World, family: Family, link: str) -> None:
+        """Neither by the link nor by any address that it leads to; nor does its guardian as himself."""
+        where = (await family.get(link)).headers["location"]
+        own = f"/my/requests/{where.rpartition('/')[2]}"
+        form = _form(world, (await family.get(where)).text, address="allow", income="allow")
+        assert (await family.get(own)).status_code == 404
+        bert = world.citizen("bert")
+        family.register.custody[bert] = [Child(world.citizen("kind"), "Kind")]
+        family.someone.citizen = bert
+        other = await family.path
+        request = where.rpartition("/")[2]
+
+        for address in (link, where, own, f"{other}/requests/{request}"):
+            assert (await family.get(address)).status_code == 404, address
+        for address in (where, own, f"{other}/requests/{request}"):
+            assert (await family.browser.post(address, data=form)).status_code == 404, address
+
+        assert family.events() == []
