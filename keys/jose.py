@@ -231,7 +231,7 @@ def _check_claims(
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         decoded = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidToken("not JSON") from error
     if not isinstance(decoded, dict):
         raise InvalidToken("not a JSON object")

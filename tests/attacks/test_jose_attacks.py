@@ -36,6 +36,17 @@ def test_a_good_token_is_accepted(ring: Ring) -> None:
     assert verify(ring, jose.sign(CLAIMS, ring.active(), typ="at+jwt"))["iss"] == "i"
 
 
+@pytest.mark.parametrize(
+    "payload", [b"", b"\xff", b'{"jti":"\xff"}', b"[]", b'{"a":' + b"[" * 3_000, b'{"jti":"\\ud800"}']
+)
+def test_what_is_signed_and_no_json_object_is_refused_and_raises_nothing_else(ring: Ring, payload: bytes) -> None:
+    key = ring.active()
+    signed = key.header("at+jwt") + b64encode(payload).encode()
+
+    with pytest.raises(InvalidToken):
+        verify(ring, f"{signed.decode()}.{b64encode(key.sign(signed))}")
+
+
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "", "HS256", "ES512", "es256"])
 def test_t01_no_algorithm_but_those_of_the_table(ring: Ring, alg: str) -> None:
     with pytest.raises(InvalidToken):
