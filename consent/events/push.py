@@ -143,7 +143,7 @@ def _error(answer: Answer) -> str:
     """What a receiver said that did not take a token: the `err` of section 2.3, of a closed alphabet, or its status."""
     try:
         said = msgspec.json.decode(answer.body, type=dict)["err"] if answer.status == 400 else ""
-    except (msgspec.DecodeError, msgspec.ValidationError, KeyError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, RecursionError):
         said = ""
     known = (
         isinstance(said, str)

@@ -155,6 +155,7 @@ class TestOneReceiver:
             ("400 Bad Request", {"err": "invalid_key"}, "invalid_key"),
             ("400 Bad Request", {"err": "<script>"}, "it answered 400"),
             ("400 Bad Request", ["x"], "it answered 400"),
+            ("400 Bad Request", b'{"err": "\xff"}', "it answered 400"),
             ("302 Found", None, "it answered 302"),
         ],
     )
