@@ -37,19 +37,26 @@ class Freshness:
         place = struct.pack(">Q", revision)
         return b64encode(place + self._mac(_PURPOSE, place)[:_MAC_BYTES])
 
-    async def reach(self, unverified_token: str | None) -> None:
-        """Wait until the register is at least that far, a second at most. Problem 422 for no token of ours, 503 when it is not."""
-        if unverified_token is None:
+    async def reach(self, *unverified_tokens: str | None) -> None:
+        """Wait until the register is as far as all of them say, a second at most.
+
+        Problem 422 for no token of ours, 503 when it is not.
+        """
+        places = [self._place(one) for one in unverified_tokens if one is not None]
+        if not places:
             return
+        wanted = max(places)
+        for _ in range(int(WAIT_S / PAUSE_S)):
+            if await self._database.read(records.revision) >= wanted:
+                return
+            await asyncio.sleep(PAUSE_S)
+        raise Problem(503, "The register here is older than atLeastAsFresh. Nothing was decided; try again.")
+
+    def _place(self, unverified_token: str) -> int:
         raw = b64decode(unverified_token)
         place, code = raw[:8], raw[8:]
         if not hmac.compare_digest(code, self._mac(_PURPOSE, place)[:_MAC_BYTES]):
             raise Problem(
                 422, errors=[{"in": "body", "location": "atLeastAsFresh", "detail": "is no consistencyToken of ours"}]
             )
-        wanted = struct.unpack(">Q", place)[0]
-        for _ in range(int(WAIT_S / PAUSE_S)):
-            if await self._database.read(records.revision) >= wanted:
-                return
-            await asyncio.sleep(PAUSE_S)
-        raise Problem(503, "The register here is older than atLeastAsFresh. Nothing was decided; try again.")
+        return int(struct.unpack(">Q", place)[0])

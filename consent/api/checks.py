@@ -37,8 +37,7 @@ def routes(registry: Registry, callers: Callers, freshness: Freshness) -> list[R
     async def bulk(request: Request) -> Response:
         caller = await callers.require(request, "consent:check")
         asked = (await read_json(request, BulkRequest, limit=BULK_BODY)).checks
-        for token in {one.at_least_as_fresh for one in asked}:
-            await freshness.reach(token)
+        await freshness.reach(*{one.at_least_as_fresh for one in asked})
         answers: list[CheckAnswer] = []
         for start in range(0, len(asked), PORTION):
             portion = (_one(registry, freshness, caller.agency, one) for one in asked[start : start + PORTION])

@@ -79,6 +79,21 @@ class TestManyChecks:
 
         assert (fresh.status_code, refused.status_code) == (200, 422)
 
+    async def test_for_the_newest_of_many_tokens_it_is_looked_once(
+        self, world: World, asked: list[dict[str, Any]], statements: list[tuple[str, Any]]
+    ) -> None:
+        tokens = [world.consent.freshness.token(revision) for revision in (0, 1, 2)]
+        counts = []
+        async with world.client() as client:
+            await client.post(BULK, json={"checks": asked[:1]})
+            for known in (tokens[2:], tokens):
+                statements.clear()
+                checks = [{**asked[0], "atLeastAsFresh": token} for token in known]
+                assert (await client.post(BULK, json={"checks": checks})).status_code == 200
+                counts.append(len(statements))
+
+        assert counts[0] == counts[1]
+
     async def test_an_agency_of_no_register_gets_no_answer(self, world: World, asked: list[dict[str, Any]]) -> None:
         async with world.client("nobody") as client:
             answer = await client.post(BULK, json={"checks": asked})
