@@ -25,6 +25,7 @@ from consent.store.letters import Line
 
 KIND = "citizen.letter"
 ANSWERED, ENDED, REMINDER = "consent.answered", "consent.ended", "consent.reminder"
+SELF, GUARDIAN, CHILD = "self", "guardian", "child"
 AFTER = timedelta(days=90)
 MOST = 100
 """Lines of one letter; who allows more finds them all on his page."""
@@ -35,19 +36,33 @@ SUBJECTS = {
     REMINDER: N_("What organisations may use of you"),
 }
 OPENINGS = {
-    ANSWERED: N_("You answered what this organisation asked of you:"),
-    ENDED: N_("From this moment this is no longer given:"),
-    REMINDER: N_("You allow this. You need to do nothing if it is still right:"),
+    (ANSWERED, SELF): N_("You answered what this organisation asked of you:"),
+    (ANSWERED, GUARDIAN): N_("You answered for a child, as its guardian:"),
+    (ANSWERED, CHILD): N_("A guardian answered for you what this organisation asked:"),
+    (ENDED, SELF): N_("From this moment this is no longer given:"),
+    (ENDED, GUARDIAN): N_("You stopped this for a child, as its guardian:"),
+    (ENDED, CHILD): N_("A guardian stopped this for you:"),
+    (REMINDER, SELF): N_("You allow this. You need to do nothing if it is still right:"),
 }
+"""By what the letter is about, and who reads it: who did it himself, who did it for another, or that other."""
 LINES = {
     "once": N_("You allow %(agency)s to use, for one time until %(day)s: %(data)s."),
     GIVEN: N_("You allow %(agency)s to use, until %(day)s: %(data)s."),
     REFUSED: N_("You do not allow %(agency)s to use: %(data)s."),
     "withdrawn": N_("%(agency)s gets no more: %(data)s."),
 }
+LINES_BY_GUARDIAN = {
+    "once": N_("%(agency)s may use, for one time until %(day)s: %(data)s."),
+    GIVEN: N_("%(agency)s may use, until %(day)s: %(data)s."),
+    REFUSED: N_("%(agency)s may not use: %(data)s."),
+    "withdrawn": LINES["withdrawn"],
+}
 ABOUT = N_("It comes from %(source)s. It is for: %(purpose)s. %(explanation)s")
 CLOSING = N_(
     "Log in yourself to look at this or to stop it, at any time. You find it under “My consents”, at %(address)s."
+)
+CLOSING_OF_GUARDIAN = N_(
+    "Log in yourself to look at this or to stop it, at any time. You find it under “Children you act for”, at %(address)s."
 )
 
 
@@ -76,18 +91,24 @@ class Letters:
         self._database = database
         self._registry = registry
         self._translations = translations
-        self._address = f"{issuer}/my/consents"
+        self._address, self._guardians_address = f"{issuer}/my/consents", f"{issuer}/my"
         self._clock = clock
 
     async def happened(self, event: Mapping[str, Any]) -> None:
-        """An event of the register has left its outbox. The last of those of one act has a letter written about all."""
+        """An event of the register has left its outbox. The last of those of one act has a letter written about all.
+
+        Of what a guardian did he gets one too.
+        """
         citizen, at = event["citizen"], datetime.fromisoformat(event["at"])
 
         def unit(connection: Connection) -> None:
             lines, last = store.together(connection, citizen, at)
             if last == event["revision"]:
                 kind = ANSWERED if any(one.type in (GIVEN, REFUSED) for one in lines) else ENDED
-                _write(connection, f"{event['consent']}.{last}", kind, citizen, at, self._clock.now())
+                now, letter_id = self._clock.now(), f"{event['consent']}.{last}"
+                _write(connection, letter_id, kind, citizen, at, now)
+                if guardian := lines[-1].guardian:
+                    _write(connection, f"{letter_id}.guardian", kind, guardian, at, now, about=citizen)
 
         await self._database.write(unit)
 
@@ -111,27 +132,32 @@ class Letters:
         def unit(connection: Connection) -> Sequence[Line]:
             if message["kind"] == REMINDER:
                 return store.standing(connection, message["citizen"], now, MOST)
-            return store.together(connection, message["citizen"], at)[0][:MOST]
+            return store.together(connection, message["about"], at)[0][:MOST]
 
         lines = await self._database.read(unit)
         if not lines:
             return None
-        return self._letter(message["id"], message["kind"], lines, await self._registry.catalogue())
+        reader = GUARDIAN if message["about"] != message["citizen"] else CHILD if lines[0].by_guardian else SELF
+        return self._letter(message["id"], message["kind"], reader, lines, await self._registry.catalogue())
 
-    def _letter(self, letter_id: str, kind: str, lines: Sequence[Line], catalogue: Catalogue) -> Letter:
+    def _letter(self, letter_id: str, kind: str, reader: str, lines: Sequence[Line], catalogue: Catalogue) -> Letter:
         language = lines[0].language if lines[0].language in self._translations else DEFAULT
         _ = self._translations[language].gettext
         agencies = dict.fromkeys(text(catalogue.agencies[one.agency].name, language) for one in lines)
-        said = [_(OPENINGS[kind])]
+        said = [_(OPENINGS[kind, reader])]
         said.extend(f"- {self._line(one, catalogue, language)}" for one in lines)
-        said.append(_(CLOSING) % {"address": self._address})
+        if reader == GUARDIAN:
+            said.append(_(CLOSING_OF_GUARDIAN) % {"address": self._guardians_address})
+        else:
+            said.append(_(CLOSING) % {"address": self._address})
         subject = _(SUBJECTS[kind]) % {"agency": ", ".join(agencies)}
         return Letter(letter_id, kind, language, subject, "\n\n".join(said))
 
     def _line(self, one: Line, catalogue: Catalogue, language: str) -> str:
         _ = self._translations[language].gettext
         category, purpose = catalogue.categories[one.category], catalogue.versions[one.purpose, one.purpose_version]
-        sentence = LINES["once" if one.type == GIVEN and one.once else one.type]
+        sentences = LINES_BY_GUARDIAN if one.by_guardian else LINES
+        sentence = sentences["once" if one.type == GIVEN and one.once else one.type]
         what = _(sentence) % {
             "agency": text(catalogue.agencies[one.agency].name, language),
             "day": day(one.expires_at, language) if one.expires_at is not None else "",
@@ -151,6 +177,9 @@ def _remind(connection: Connection, citizens: Sequence[str], now: datetime) -> N
         _write(connection, identifier(), REMINDER, citizen, now, now)
 
 
-def _write(connection: Connection, letter_id: str, kind: str, citizen: str, at: datetime, now: datetime) -> None:
-    message = {"id": letter_id, "kind": kind, "citizen": citizen, "at": at.isoformat()}
+def _write(
+    connection: Connection, letter_id: str, kind: str, citizen: str, at: datetime, now: datetime, about: str = ""
+) -> None:
+    """`about`: whose answers, when they are not the reader's."""
+    message = {"id": letter_id, "kind": kind, "citizen": citizen, "about": about or citizen, "at": at.isoformat()}
     outbox.put(connection, KIND, message, key=f"letter {citizen}", now=now)

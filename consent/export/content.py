@@ -49,12 +49,15 @@ class Export:
         known = await registry.database.read(lambda c: exported.pseudonyms(c, citizen))
         asked = await registry.database.read(lambda c: exported.requests(c, citizen))
         written = await self.complaints.of_citizen(citizen, ALL)
-        self.mentioned.agencies |= {one["agency"] for one in (*known, *asked)} | {one.stored.agency for one in written}
+        pressed = await registry.database.read(lambda c: exported.pressed(c, citizen, ALL))
+        named = (*known, *asked, *pressed)
+        self.mentioned.agencies |= {one["agency"] for one in named} | {one.stored.agency for one in written}
         return {
             "account": await self.accounts.account(citizen),
             "pseudonyms": known,
             "requests": [_request(one) for one in asked],
             "complaints": [_complaint(one) for one in written],
+            "asGuardian": [_pressed(one) for one in pressed],
             "lookups": [{"at": time(one.at), "by": one.by, "what": one.what, "leaf": one.leaf} for one in looked],
         }
 
@@ -150,6 +153,11 @@ def _use(row: Mapping[str, Any], receipt: Line | None) -> Line:
         "leaf": row["leaf"],
         "receipt": receipt,
     }
+
+
+def _pressed(row: Mapping[str, Any]) -> Line:
+    told = {name: row[name] for name in ("type", "agency", "purpose", "leaf")}
+    return {"at": time(row["at"]), "data": row["category"], **told}
 
 
 def _request(row: Mapping[str, Any]) -> Line:

@@ -139,6 +139,10 @@ def _about(document: Document, words: _Words, head: Line, now: datetime) -> None
     passkeys = [one["label"] or _("a passkey") for one in ways["passkeys"]]
     usual = [_("a password")] * ways["password"] + [_("a code of an app")] * ways["codeOfAnApp"]
     document.block(_("How you log in"), [(_("With"), ", ".join([*usual, *passkeys]))])
+    if account["children"] or account["guardians"]:
+        number = str(account["guardians"]) if account["guardians"] else ""
+        rows = [(_("You are a guardian of"), ", ".join(account["children"])), (_("Your guardians"), number)]
+        document.block(_("Who decides for whom"), rows)
     for one in account["sessions"]:
         rows = [(_("Logged in"), words.at(one["loggedInAt"])), (_("Used at"), ", ".join(one["usedAt"]))]
         document.block(one["device"] or _("Unknown device"), rows)
@@ -166,6 +170,7 @@ def _rest(document: Document, words: _Words, head: Line) -> None:
             (_("Answer"), f"{_(said)} {one['answer']}" if said else ""),
         ]
         document.block(f"{_(what)} – {words.agency(one['agency'])}", rows)
+    _as_guardian(document, words, head["asGuardian"])
     if head["lookups"]:
         document.heading(2, _("Who looked at your file here"))
     for one in head["lookups"]:
@@ -194,6 +199,21 @@ def _rest(document: Document, words: _Words, head: Line) -> None:
             "“Proof” is the place of a line in the public ledger. The file for computers has the whole proof of each line."
         )
     )
+
+
+def _as_guardian(document: Document, words: _Words, pressed: list[Line]) -> None:
+    _ = words.translate
+    did = {
+        "given": _("Permission was given"),
+        "refused": _("This was refused"),
+        "withdrawn": _("The permission was withdrawn"),
+    }
+    if pressed:
+        document.heading(2, _("What you did for a child"))
+    for one in pressed:
+        rows = [(_("Purpose"), words.title(one["purpose"])), (_("Data"), words.category(one["data"]))]
+        rows += [(_("What was done"), did[one["type"]]), (_("Proof"), one["leaf"])]
+        document.block(f"{words.at(one['at'])} – {words.agency(one['agency'])}", rows)
 
 
 def _address(where: dict[str, str]) -> str:

@@ -23,6 +23,14 @@ def requests(connection: Connection, citizen: str) -> list[dict[str, Any]]:
     return _rows(connection, select(*columns).where(mine).order_by(lodged_request.c.lodged_at.desc()))
 
 
+def pressed(connection: Connection, citizen: str, limit: int) -> list[dict[str, Any]]:
+    """What he did as a guardian, newest first; for whom is that other's own."""
+    names = ("type", "agency", "purpose", "category", "at", "leaf")
+    mine = (consent_event.c.guardian == citizen, consent_event.c.guardian != "")
+    statement = select(*(consent_event.c[name] for name in names)).where(*mine).order_by(consent_event.c.seq.desc())
+    return _rows(connection, statement.limit(limit))
+
+
 def uses(connection: Connection, citizen: str, *, before: int | None, limit: int) -> list[dict[str, Any]]:
     """With `redeemed_at`: when the permit was taken; `outcome`: what its recipient said of it."""
     statement = (

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 
 from base.database import Connection
+from consent.acting import GUARDIAN
 from consent.checks import GIVEN, REFUSED, WITHDRAWN
 from consent.store.tables import consent, consent_event, reminder
 
@@ -29,13 +30,17 @@ class Line:
     expires_at: datetime | None
     once: bool
     language: str
+    guardian: str = ""
+    """Who pressed, where that was not himself; "" too once that one is forgotten."""
+    by_guardian: bool = False
 
 
 def together(connection: Connection, citizen: str, at: datetime) -> tuple[list[Line], int]:
     """What a citizen answered or stopped in one act, in its order; and the place of the last of it, 0 for nothing."""
     mine = (consent_event.c.citizen == citizen, consent_event.c.at == at, consent_event.c.type.in_(_TOLD))
     rows = connection.execute(select(consent_event).where(*mine).order_by(consent_event.c.seq)).all()
-    return [_line(row, row.type) for row in rows], rows[-1].seq if rows else 0
+    lines = [_line(row, row.type, row.guardian, by_guardian=row.acting == GUARDIAN) for row in rows]
+    return lines, rows[-1].seq if rows else 0
 
 
 def standing(connection: Connection, citizen: str, now: datetime, limit: int) -> list[Line]:
@@ -72,7 +77,17 @@ def _stands(now: datetime) -> Sequence[Any]:
     return (consent.c.state == GIVEN, consent.c.current, consent.c.expires_at > now)
 
 
-def _line(row: Any, kind: str) -> Line:
+def _line(row: Any, kind: str, guardian: str = "", *, by_guardian: bool = False) -> Line:
     return Line(
-        kind, row.agency, row.purpose, row.purpose_version, row.category, row.at, row.expires_at, row.once, row.language
+        kind,
+        row.agency,
+        row.purpose,
+        row.purpose_version,
+        row.category,
+        row.at,
+        row.expires_at,
+        row.once,
+        row.language,
+        guardian,
+        by_guardian,
     )

@@ -31,3 +31,9 @@ def children(connection: Connection, ring: Ring, guardian: str, decides_alone: C
 def _living(ring: Ring, citizen: StoredCitizen) -> Person | None:
     """Who is in the register, and could log in."""
     return person_of(ring, citizen) if citizen.state in MAY_LOG_IN else None
+
+
+def names(connection: Connection, ring: Ring, guardian_id: str) -> list[str]:
+    """Of all of whom the register says that he is a guardian, however old they are now."""
+    found = [person_of(ring, one) for one in custody.children(connection, guardian_id)]
+    return sorted(one.name for one in found if one is not None)

@@ -12,10 +12,10 @@ from base.database import Connection
 from base.i18n import DEFAULT
 from base.settings import Settings
 from idp import logouts, notices, sessions
-from idp.citizens import account
+from idp.citizens import account, guardianship
 from idp.citizens.importing import person_of
 from idp.citizens.register import Person
-from idp.store import clients, grants, managed_grants, people
+from idp.store import clients, custody, grants, managed_grants, people
 from keys.ring import Ring
 
 
@@ -47,6 +47,8 @@ def all_of(connection: Connection, ring: Ring, settings: Settings, handle: str, 
             for one in notices.of(connection, citizen.id)
         ],
         "grants": _grants(connection, citizen.id, now),
+        "children": guardianship.names(connection, ring, citizen.id),
+        "guardians": custody.count(connection, citizen.id),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from base.database import Connection
 from idp.store.people import StoredCitizen, stored
@@ -28,6 +28,12 @@ def children(connection: Connection, guardian_id: str) -> list[StoredCitizen]:
     found = select(citizen).select_from(whose.join(citizen, citizen.c.id == guardianship.c.child))
     rows = connection.execute(found.where(guardian.c.id == guardian_id).order_by(citizen.c.id))
     return [stored(row) for row in rows]
+
+
+def count(connection: Connection, child_id: str) -> int:
+    """How many guardians a citizen has."""
+    his = select(func.count()).select_from(guardianship).where(guardianship.c.child == child_id)
+    return connection.execute(his).scalar_one()
 
 
 def forget(connection: Connection, citizen_id: str) -> None:

@@ -95,6 +95,27 @@ async def test_the_export_has_everything_of_this_citizen_and_every_receipt_in_it
         assert secret not in text
 
 
+async def test_what_a_guardian_did_is_his_to_know_and_for_whom_is_not_in_it(inside: Inside) -> None:
+    anna, bram = await answered(inside), await answered(inside, "bram")
+    await inside.house.consent.registry.withdraw_all(bram, guardian=anna)
+
+    found, text = await exported(inside)
+
+    assert {(one["type"], one["agency"], one["data"]) for one in found["asGuardian"]} == {
+        ("withdrawn", AGENCY, "address"),
+        ("withdrawn", AGENCY, "income"),
+    }
+    assert {event["acting"] for one in found["consents"] for event in one["events"]} == {"self"}
+    assert (found["account"]["children"], found["account"]["guardians"]) == ([], 0)
+    assert bram not in text
+    assert inside.sub("bram", AGENCY) not in text
+    browser = inside.browser()
+    await browser.get(f"{inside.issuer}/login?to=/my/data")
+    await browser.log_in()
+    told = read((await browser.http.get("/my/data.pdf", headers={"accept-language": "en"})).content)
+    assert "What you did for a child" in [text for _, text in told.elements]
+
+
 TOLD = {
     "consent": {
         "complaint", "consent", "consent_event", "data_use", "lodged_request", "lookup", "permit", "subject", "use_report",

@@ -115,6 +115,36 @@ async def test_rule_14_a_reminder_every_90_days_of_what_stands_and_of_nothing_el
     assert await letters.remind() == 1
 
 
+async def test_rule_13_of_what_a_guardian_did_both_are_told_and_each_in_words_that_are_true(
+    house: Inside, box: Box
+) -> None:
+    worker, registry = worker_of(house), house.house.consent.registry
+    guardian, child = (house.house.ring.pseudonyms.handle(house.citizens[one]) for one in ("anna", "bram"))
+    ask = {"citizen": child, "agency": "municipality", "requests": [HOUSING], "answered": (), "anew": True}
+    question = await registry.question(**ask)
+    assert question is not None
+    answers = {item.category: True for item in question.items}
+    await registry.database.write(lambda c: registry.answer_unit(c, child, question, answers, "nl", guardian))
+    await delivered(worker)
+
+    texts = {CITIZENS["anna"][0]: "", CITIZENS["bram"][0]: ""} | {one["recipient"]: one["text"] for one in box.letters}
+    assert sorted(told(box)) == [("anna", "consent.answered"), ("bram", "consent.answered")]
+    mine, its = texts[CITIZENS["anna"][0]], texts[CITIZENS["bram"][0]]
+    assert mine.startswith("U antwoordde voor een kind, als ouder of voogd:")
+    assert f"“Kinderen voor wie u handelt”, op {house.issuer}/my." in mine
+    assert its.startswith("Een ouder of voogd antwoordde voor u")
+    assert "Gemeente Lindermeer mag gebruiken, tot" in its
+    assert f"“Mijn toestemmingen”, op {house.issuer}/my/consents" in its
+
+    house.clock.advance(60)
+    await registry.withdraw_all(child, guardian=guardian)
+    await delivered(worker)
+    assert {one["text"].split("\n")[0] for one in box.letters} == {
+        "U stopte dit voor een kind, als ouder of voogd:",
+        "Een ouder of voogd stopte dit voor u:",
+    }
+
+
 async def test_a_letter_that_was_not_taken_is_sent_again_as_the_same_and_holds_no_event_up(
     house: Inside, box: Box
 ) -> None:
