@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from base.clock import Clock
-from base.database import Connection, Database
+from base.database import Connection, Database, NoRoom
 from base.database.tables import outbox
 from base.ids import identifier
 from base.log import log
@@ -99,6 +99,8 @@ class Worker:
         while True:
             try:
                 delivered = await self.deliver()
+            except NoRoom:
+                delivered = 0  # said once, by the database
             except Exception as error:  # noqa: BLE001 - as above: a database that is away comes back
                 log.error("outbox.unavailable", error=type(error).__name__)
                 delivered = 0

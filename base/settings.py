@@ -164,6 +164,14 @@ class Settings(BaseSettings):
         danger="See writers.",
         example="4",
     )
+    disk_reserve_mb: int = _setting(
+        64,
+        "Room on the disk that each of the two SQLite databases keeps for withdrawals and logins: when it is full, nothing "
+        "else is written. 0: none. PostgreSQL: no meaning.",
+        unit="megabytes",
+        danger="0: on a full disk nobody can withdraw.",
+        example="128",
+    )
     code_s: int = _setting(
         60, "Life of an authorization code.", unit="seconds", danger="FAPI 2.0 allows 60 at most.", example="60"
     )

@@ -5,10 +5,10 @@ Each method is one unit of work. The catalogue is kept in memory and read again 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from base.clock import Clock
 from base.database import Connection, Database
@@ -44,6 +44,7 @@ from keys.ring import Ring
 
 __all__ = ["BUILT_IN_SOURCE", "Checked", "Filter", "Page", "Permitted", "Record", "Registry", "Use", "Withdrawn"]
 
+T = TypeVar("T")
 LIST_LIMIT = 500
 _EVERYTHING = Filter()
 
@@ -319,20 +320,24 @@ class Registry:
         self, consent_id: str, citizen: str, *, channel: str = "page", guardian: str = ""
     ) -> Withdrawn | None:
         """End one consent. None when there is none of this citizen that is still given. `guardian`: who does it for him."""
-        how = {**self._now(), "channel": channel, "guardian": guardian}
-        return await self.database.write(lambda c: records.withdraw(c, consent_id=consent_id, citizen=citizen, **how))
+        how = {"citizen": citizen, "channel": channel, "guardian": guardian}
+        return await self._end(records.withdraw, consent_id=consent_id, **how)
 
     async def withdraw_agency(
         self, agency: str, citizen: str, *, channel: str = "page", guardian: str = ""
     ) -> Withdrawn:
         """End everything given to one agency."""
-        how = {**self._now(), "channel": channel, "guardian": guardian}
-        return await self.database.write(lambda c: records.withdraw_agency(c, agency=agency, citizen=citizen, **how))
+        how = {"citizen": citizen, "channel": channel, "guardian": guardian}
+        return await self._end(records.withdraw_agency, agency=agency, **how)
 
     async def withdraw_all(self, citizen: str, *, channel: str = "page", guardian: str = "") -> Withdrawn:
         """End everything that a citizen gave, in one commit."""
-        how = {**self._now(), "channel": channel, "guardian": guardian}
-        return await self.database.write(lambda c: records.withdraw_all(c, citizen=citizen, **how))
+        return await self._end(records.withdraw_all, citizen=citizen, channel=channel, guardian=guardian)
+
+    async def _end(self, act: Callable[..., T], **what: str) -> T:
+        """An act of ending, which is written on a full disk too."""
+        when = self._now()
+        return await self.database.write(lambda c: act(c, **what, **when), vital=True)
 
     async def under_way(self, consent_id: str, citizen: str) -> list[str]:
         """Permits that rest on this consent and can be taken at this moment still, by id."""

@@ -83,7 +83,7 @@ class Context:
         now = self.now()
         found = await self.database.read(lambda c: sessions.current(c, self.ring, self.settings, cookie, now))
         if found is not None and sessions.is_due(found, self.settings, now):
-            await self.database.write(lambda c: sessions.see(c, found.id, now))
+            await self.database.write(lambda c: sessions.see(c, found.id, now), vital=True)
         return found
 
     async def officer(self, request: Request) -> officers.Session | None:

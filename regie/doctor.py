@@ -92,9 +92,11 @@ def _altered(house: House) -> dict[str, Any]:
 
 
 def _disk(house: House) -> dict[str, Any]:
-    """Room for what is written: without it nothing is allowed, and nobody can withdraw either."""
+    """Room for what is written: without it nothing is allowed."""
     free = shutil.disk_usage(house.settings.data_dir).free // (1024 * 1024)
     said = f"{free} MB free at {house.settings.data_dir}"
+    if any(one.is_on_reserve for one in house.databases.values()):
+        return _finding("disk", ok=False, detail=f"{said}: only withdrawals and logins are written. Make room")
     return _finding("disk", ok=free >= FREE_MB, detail=said if free >= FREE_MB else f"{said}: make room")
 
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -119,6 +120,9 @@ class House:
             self.provider.worker({notices.KIND: _told_of_login}),
             self.provider.cleaner(),
         )
+        for database in self.databases.values():
+            # From here on there is room on the disk for what is vital.
+            await database.write(lambda _connection: None, vital=True)
         await self.consent.ledger.start()
         for one in parts:
             one.start()
@@ -146,18 +150,21 @@ class House:
         return _healthy()
 
     async def _ready(self, _request: Request) -> Response:
-        """Both databases take a write, and a key signs."""
+        """Both databases take a write, and a key signs. On a full disk it is, since it takes withdrawals, and says so."""
         try:
             for database in self.databases.values():
-                await database.write(lambda _connection: None)
+                await database.write(lambda _connection: None, vital=True)
             self.ring.active().sign(b"ready")
         except Exception as error:
             raise Problem(503, "Not ready.") from error
-        return _healthy()
+        return _healthy("full" if any(one.is_on_reserve for one in self.databases.values()) else "")
 
 
-def _healthy() -> Response:
-    return Response('{"status":"ok"}', headers={"content-type": "application/json", "cache-control": "no-store"})
+def _healthy(disk: str = "") -> Response:
+    """`disk`: what is the matter with it."""
+    body = {"status": "ok"} | ({"disk": disk} if disk else {})
+    headers = {"content-type": "application/json", "cache-control": "no-store"}
+    return Response(msgspec.json.encode(body), headers=headers)
 
 
 async def _told(payload: dict[str, Any]) -> None:

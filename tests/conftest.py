@@ -8,6 +8,7 @@ import pytest
 
 pytest_plugins = [
     "tests.fixtures.certificates",
+    "tests.fixtures.disks",
     "tests.fixtures.house",
     "tests.fixtures.server",
     "tests.fixtures.registry",

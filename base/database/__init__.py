@@ -20,10 +20,11 @@ from sqlalchemy import Connection, Engine
 from base.database import engines, migrating
 from base.database.engines import DatabaseInUse, FileLock
 from base.database.migrating import UnknownTables
-from base.database.writer import MAX_WAITING, Busy, Job, Writer
+from base.database.reserve import Reserve
+from base.database.writer import MAX_WAITING, Busy, Job, NoRoom, Writer
 from base.settings import Settings
 
-__all__ = ["Busy", "Connection", "Database", "DatabaseInUse", "UnknownTables", "open_database"]
+__all__ = ["Busy", "Connection", "Database", "DatabaseInUse", "NoRoom", "UnknownTables", "open_database"]
 
 T = TypeVar("T")
 
@@ -32,12 +33,21 @@ class Database:
     """`name`: idp or consent. Made by `open_database`, after any fork."""
 
     def __init__(
-        self, name: str, write: Engine, read: Engine, *, writers: int, readers: int, lock: FileLock | None
+        self,
+        name: str,
+        write: Engine,
+        read: Engine,
+        *,
+        writers: int,
+        readers: int,
+        lock: FileLock | None = None,
+        reserve: Reserve | None = None,
     ) -> None:
         self.name = name
         self._write = write
         self._read = read
         self._lock = lock
+        self._reserve = reserve
         self._inline: Connection | None = None
         self._is_sqlite = write.dialect.name == "sqlite"
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix=f"{name}-reader")
@@ -46,11 +56,14 @@ class Database:
         self._writer_count = writers
         self._starting = threading.Lock()
 
-    async def write(self, unit: Callable[[Connection], T]) -> T:
-        """Run a unit with others in one transaction; answer after the commit. Busy when too much waits."""
+    async def write(self, unit: Callable[[Connection], T], *, vital: bool = False) -> T:
+        """Run a unit with others in one transaction; answer after the commit. Busy when too much waits.
+
+        On a full disk NoRoom, but for what is `vital`: what takes rights away from others, and leads people there.
+        """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[T] = loop.create_future()
-        self._submit(unit, waiter, loop)
+        self._submit(unit, waiter, loop, vital=vital)
         return await waiter
 
     async def read(self, unit: Callable[[Connection], T]) -> T:
@@ -58,6 +71,11 @@ class Database:
         if self._is_sqlite:
             return self.read_at_once(unit)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.read_now, unit)
+
+    @property
+    def is_on_reserve(self) -> bool:
+        """Whether the disk is full, and only what is vital is written."""
+        return self._reserve is not None and self._reserve.in_use
 
     @property
     def reads_at_once(self) -> bool:
@@ -113,6 +131,8 @@ class Database:
             self._inline.close()
         self._write.dispose()
         self._read.dispose()
+        if self._reserve is not None:
+            self._reserve.close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -122,20 +142,24 @@ class Database:
         unit: Callable[[Connection], T],
         future: Future[T] | asyncio.Future[T],
         loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        vital: bool = False,
     ) -> None:
         if not self._writers:
             self._start()
         # The unit runs in its caller's context: what it writes is part of the caller's trace (base.trace).
         try:
-            self._waiting.put_nowait(Job(_in_context(unit), future, loop))
+            self._waiting.put_nowait(Job(_in_context(unit), future, loop, vital))
         except queue.Full:
             raise Busy from None
 
     def _start(self) -> None:
         with self._starting:
             if not self._writers:
+                has_room = self._reserve.keep if self._reserve is not None else None
                 self._writers = [
-                    Writer(self._write, self._waiting, f"{self.name}-writer") for _ in range(self._writer_count)
+                    Writer(self._write, self._waiting, f"{self.name}-writer", has_room)
+                    for _ in range(self._writer_count)
                 ]
 
     def _reader(self) -> Connection:
@@ -153,15 +177,18 @@ def _in_context(unit: Callable[[Connection], T]) -> Callable[[Connection], T]:
 def open_database(name: str, settings: Settings) -> Database:
     """The database of service `name`: a file in data_dir, or a schema on PostgreSQL. DatabaseInUse for a file in use."""
     if settings.is_sqlite:
-        return open_file(name, settings.data_dir / f"{name}.db", readers=settings.readers)
+        reserve = settings.disk_reserve_mb * 1024 * 1024
+        return open_file(name, settings.data_dir / f"{name}.db", readers=settings.readers, reserve=reserve)
     write = engines.postgresql(settings.database_url, name, connections=settings.writers + 1, autocommit=False)
     read = engines.postgresql(settings.database_url, name, connections=settings.readers, autocommit=True)
-    return Database(name, write, read, writers=settings.writers, readers=settings.readers, lock=None)
+    return Database(name, write, read, writers=settings.writers, readers=settings.readers)
 
 
-def open_file(name: str, path: Path, *, readers: int) -> Database:
+def open_file(name: str, path: Path, *, readers: int, reserve: int = 0) -> Database:
+    """`reserve`: bytes that are kept for what is vital."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FileLock(path.with_suffix(".db.lock"))
-    write = engines.sqlite(path, read_only=False)
+    write = engines.sqlite(path, read_only=False, reserve=reserve)
     read = engines.sqlite(path, read_only=True, connections=readers + 1)
-    return Database(name, write, read, writers=1, readers=readers, lock=lock)
+    kept = Reserve(path, reserve) if reserve else None
+    return Database(name, write, read, writers=1, readers=readers, lock=lock, reserve=kept)

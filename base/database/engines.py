@@ -18,6 +18,10 @@ DatabaseFailed = DBAPIError
 """A statement that the database did not carry out: it is away, full or broken."""
 
 
+LOG_BYTES = 64 * 1024 * 1024
+"""A log that grew longer is cut off to this when it begins anew."""
+
+
 class DatabaseInUse(Exception):
     """Another process has this SQLite file; the message says what to do."""
 
@@ -40,7 +44,8 @@ class FileLock:
         os.close(self._descriptor)
 
 
-def sqlite(path: Path, *, read_only: bool, connections: int = 1) -> Engine:
+def sqlite(path: Path, *, read_only: bool, connections: int = 1, reserve: int = 0) -> Engine:
+    """`reserve`: bytes that the log is longer than what is in it (base.database.reserve)."""
     engine = create_engine(
         f"sqlite:///{path}",
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 10},
@@ -51,9 +56,14 @@ def sqlite(path: Path, *, read_only: bool, connections: int = 1) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: object) -> None:
-        # Without FULL a commit that was answered can be lost with the power.
+        # Without FULL a commit that was answered can be lost with the power. What a savepoint may have to undo is kept in
+        # memory: the disk of /tmp may be full.
         pragmas = ["journal_mode=wal", "synchronous=full", "foreign_keys=on", "trusted_schema=off"]
-        pragmas += ["query_only=on", "wal_autocheckpoint=0"] if read_only else ["journal_size_limit=67108864"]
+        pragmas += (
+            ["query_only=on", "wal_autocheckpoint=0"]
+            if read_only
+            else [f"journal_size_limit={LOG_BYTES + reserve}", "temp_store=memory"]
+        )
         for pragma in pragmas:
             connection.execute(f"pragma {pragma}")
 

@@ -38,13 +38,18 @@ class Busy(Exception):
     """More is waiting than will be served in time: answer 503."""
 
 
+class NoRoom(Busy):
+    """The disk is full: what is not vital is not written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A unit of work and who waits for it: a thread, or a task of `loop`."""
+    """A unit of work and who waits for it: a thread, or a task of `loop`. `vital`: also written when the disk is full."""
 
     unit: Unit
     future: Future[Any] | asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop | None = None
+    vital: bool = False
 
     def begin(self) -> bool:
         """False for a caller that gave up before we began: he loses nothing, his unit never ran."""
@@ -57,10 +62,13 @@ Done = tuple[Job, Any, BaseException | None]
 
 
 class Writer:
-    """One thread and one connection of `engine`, which writes."""
+    """One thread and one connection of `engine`, which writes; `has_room`: whether more than what is vital may be."""
 
-    def __init__(self, engine: Engine, waiting: queue.Queue[Job | None], name: str) -> None:
+    def __init__(
+        self, engine: Engine, waiting: queue.Queue[Job | None], name: str, has_room: Callable[[], bool] | None = None
+    ) -> None:
         self._engine = engine
+        self._has_room = has_room
         self._waiting = waiting
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -100,6 +108,7 @@ class Writer:
         try:
             connection = connection or self._engine.connect()
             with connection.begin() as transaction:
+                batch = self._admitted(batch)
                 if len(batch) == 1:
                     done = [_in_transaction(connection, transaction, batch[0])]
                 else:
@@ -116,6 +125,13 @@ class Writer:
             return None
         _answer(done)
         return connection
+
+    def _admitted(self, batch: list[Job]) -> list[Job]:
+        """Those that there is room for. Asked in a transaction: SQLite's log is there from the first one on."""
+        if self._has_room is None or self._has_room():
+            return batch
+        _answer((job, None, NoRoom("the disk is full")) for job in batch if not job.vital)
+        return [job for job in batch if job.vital]
 
     def _alone(self, job: Job) -> Done:
         """A unit by itself, again and again while PostgreSQL says that another one was in its way."""

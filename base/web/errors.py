@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Match, Route
 
 from base import problems
 from base.database.engines import DatabaseFailed
-from base.database.writer import Busy
+from base.database.writer import Busy, NoRoom
 from base.log import log
 from base.problems import Problem
 
@@ -76,6 +76,9 @@ class Refusals:
         """What an exception of an endpoint means to the caller; None for an accident."""
         if isinstance(error, Problem):
             return error
+        if isinstance(error, NoRoom):
+            detail = "The disk is full: nothing is written but withdrawals and logins. Nothing was done."
+            return Problem(503, detail, headers={"retry-after": "30"}, error="temporarily_unavailable")
         if isinstance(error, Busy):
             # More waits than will be served in time: refused at once, and nothing was done.
             return Problem(503, headers={"retry-after": "1"}, error="temporarily_unavailable")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from base.clock import Clock
-from base.database import Database
+from base.database import Database, NoRoom
 from base.database.cleaning import Cleaner
 from base.log import log
 from consent.events import tell
@@ -54,6 +54,8 @@ async def _ever(work: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
             await work()
+        except NoRoom:
+            pass  # said once, by the database
         except Exception as error:  # noqa: BLE001 - the loop outlives a database that is away for a while
             log.error("events.unavailable", error=type(error).__name__)
         await asyncio.sleep(PAUSE_S)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from base.clock import Clock
-from base.database import Connection, Database
+from base.database import Connection, Database, NoRoom
 from base.fetch import Fetch
 from base.log import log
 from base.settings import Settings
@@ -43,7 +44,9 @@ class Ledger:
         """Prove, publish what waits, and go on for ever."""
         # Before anything is added: a tree that goes on from an older one would be another history.
         await self.witnesses.start()
-        await self.round()
+        with suppress(NoRoom):
+            # The round has looked before it could not write. What waits goes on waiting, as in a house that runs.
+            await self.round()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -96,7 +99,8 @@ class Ledger:
     async def _run(self) -> None:
         while True:
             try:
-                await self.round()
+                with suppress(NoRoom):
+                    await self.round()
             except Exception as error:  # noqa: BLE001 - the loop outlives a database that is away for a while
                 log.error("ledger.unavailable", error=type(error).__name__)
             await asyncio.sleep(TICK_S)

@@ -85,7 +85,7 @@ class Logout:
             ending.end(connection, context.ring, left.id, citizen, now, actor=citizen)
             return logouts.clients_of(connection, left.id)
 
-        used = await context.database.write(unit)
+        used = await context.database.write(unit, vital=True)
         frames = logouts.frames(context.ring, context.issuer, left.id, used)
         return self._done(request, asked, used, frames, onward=True)
 

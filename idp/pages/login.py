@@ -80,7 +80,7 @@ class Login:
         now, place = context.now(), context.place(request, browser)
         try:
             found, allowed = await context.database.write(
-                lambda c: login.begin_password(c, context.ring, username, now)
+                lambda c: login.begin_password(c, context.ring, username, now), vital=True
             )
             stored = found.password_hash if found is not None and allowed else None
             right = await password.verify(context.slots, stored, given)
@@ -90,7 +90,8 @@ class Login:
             return await self._show(request, form, browser, errors={"password": WRONG}, status=400)
         account = found
         kind, value = await context.database.write(
-            lambda c: login.password_right(c, context.ring, username, account, place=place, now=now)
+            lambda c: login.password_right(c, context.ring, username, account, place=place, now=now),
+            vital=True,
         )
         if kind == "session":
             return self._enter(form, value)
@@ -105,7 +106,7 @@ class Login:
         now, place = context.now(), context.place(request, browser)
         handle, code = form.get("handle", ""), form.get("code", "")[:20]
         kind, value = await context.database.write(
-            lambda c: login.second_step(c, context.ring, handle, code, place=place, now=now)
+            lambda c: login.second_step(c, context.ring, handle, code, place=place, now=now), vital=True
         )
         if kind == "session":
             return self._enter(form, value)
@@ -122,7 +123,7 @@ class Login:
         options, challenge = passkey.request_options(context.party)
         key, now = digest(browser), context.now()
         await context.database.write(
-            lambda c: login.keep_challenge(c, challenge, "login", browser=key, citizen_id=None, now=now)
+            lambda c: login.keep_challenge(c, challenge, "login", browser=key, citizen_id=None, now=now), vital=True
         )
         return Response(options, headers={"content-type": "application/json"})
 
@@ -135,7 +136,8 @@ class Login:
         value = await context.database.write(
             lambda c: login.passkey_login(
                 c, context.ring, context.party, body.credential, challenge, place=place, now=now
-            )
+            ),
+            vital=True,
         )
         if value is None:
             raise Problem(400, "This passkey was not accepted. Try again, or log in another way.")

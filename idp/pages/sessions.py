@@ -49,7 +49,7 @@ def routes(context: Context) -> list[Route]:
             else:
                 ending.end(connection, context.ring, wanted, citizen, now, actor=citizen)
 
-        await context.database.write(unit)
+        await context.database.write(unit, vital=True)
         return RedirectResponse("/my/sessions?ended=1", 303)
 
     return [Route("/my/sessions", show, methods=["GET"]), Route("/my/sessions/end", end, methods=["POST"])]
