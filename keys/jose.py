@@ -27,6 +27,8 @@ MAX_TOKEN = 16 * 1024
 """Characters of a token that we read at all."""
 MAX_TIME = 10**11
 """Seconds since 1970 that we take for a time at all."""
+CLOCKS_S = 10
+"""Seconds by which the clock of who signed may be ahead of ours: nothing is gained by refusing what is that new."""
 
 REMEMBERED = 4096
 """Signatures of one key of ours; then all are forgotten."""
@@ -83,7 +85,8 @@ def verify(
      2. header: closed list of members, `alg` allowed, `typ` one of `typ` (None: absent)
      3. the key, by `kid` and `alg`, from the caller's own source
      4. the signature
-     5. exp, nbf, iat against `now` with `leeway_s` seconds; iss equal; aud equal or containing
+     5. exp, nbf, iat against `now` with `leeway_s` seconds (nbf and iat with `CLOCKS_S` at least); iss equal; aud
+        equal or containing
 
     RFC 8725 sections 3.1 to 3.12; RFC 7519 section 7.2.
     """
@@ -218,7 +221,8 @@ def _check_claims(
             raise InvalidToken("exp is missing")
     elif at >= exp + leeway_s:
         raise InvalidToken("expired")
-    if (nbf is not None and nbf > at + leeway_s) or (iat is not None and iat > at + leeway_s):
+    begun = at + max(leeway_s, CLOCKS_S)
+    if (nbf is not None and nbf > begun) or (iat is not None and iat > begun):
         raise InvalidToken("not yet valid")
     if issuer is not None and claims.get("iss") != issuer:
         raise InvalidToken("another issuer")

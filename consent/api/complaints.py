@@ -111,7 +111,7 @@ def routes(registry: Registry, complaints: Complaints, callers: Callers, sealer:
 
     return [
         Route(PATH, waiting, methods=["GET"]),
-        Route(f"{PATH}/{{complaint}}", fetch, methods=["GET"]),
+        effects.telling(f"{PATH}/{{complaint}}", fetch),
         Route(f"{PATH}/{{complaint}}/answers", reply, methods=["POST"]),
     ]
 

@@ -230,7 +230,7 @@ def _sources(service: ConsentService, callers: Callers, sealer: Sealer) -> list[
         return await effects.run(registry, sealer, request, caller, body, effect)
 
     return [
-        Route(f"{BASE}/consent/validation/dataprovider", validate_for_source, methods=["GET"]),
+        effects.telling(f"{BASE}/consent/validation/dataprovider", validate_for_source),
         Route(f"{BASE}/reporting/consent", report, methods=["POST"]),
     ]
 

@@ -48,7 +48,15 @@ def refused(error: OAuthError) -> Response:
 
 def presented(request: Request, form: Mapping[str, str]) -> Presented:
     """What this request shows of its client (idp.clients.authenticate)."""
-    return Presented(form, request.headers.get("authorization"), certificates.shown(request.scope))
+    return Presented(form, authorization(request), certificates.shown(request.scope))
+
+
+def authorization(request: Request) -> str | None:
+    """The Authorization header. OAuthError for two: whoever stands before us may have judged the other."""
+    given = request.headers.getlist("authorization")
+    if len(given) > 1:
+        raise OAuthError("invalid_request", "The Authorization header came more than once.")
+    return given[0] if given else None
 
 
 def proof_of(request: Request, nonces: Nonces, now: datetime, *, access_token: str | None = None) -> Proof | None:

@@ -41,7 +41,7 @@ def routes(context: Context) -> list[Route]:
 async def _named(context: Context, request: Request, scope: str) -> tuple[Client, ManagedGrant]:
     """The calling client and its grant. OAuthError: 401, 403 insufficient_scope, 404 for what is not this client's."""
     grant_id, audience = request.path_params["grant_id"], context.issuer + GRANTS_API
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = (answers.authorization(request) or "").partition(" ")
     if not token:
         raise OAuthError("invalid_token", "An access token is needed.", status=401, challenge="Bearer")
     now = context.now()

@@ -77,7 +77,7 @@ async def _caller(context: Context, request: Request, url: str) -> Known:
 
 async def _presented(request: Request) -> str:
     """As an Authorization header has it; a bearer token may come in a form, and none ever in the address (RFC 6750 section 2)."""
-    header = request.headers.get("authorization", "")
+    header = answers.authorization(request) or ""
     if request.method != "POST" or not request.headers.get("content-type"):
         return header
     token = (await read_form(request)).get("access_token", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,6 +46,18 @@ def test_what_is_signed_and_no_json_object_is_refused_and_raises_nothing_else(ri
 
     with pytest.raises(InvalidToken):
         verify(ring, f"{signed.decode()}.{b64encode(key.sign(signed))}")
+
+
+@pytest.mark.parametrize(("ahead_s", "is_refused"), [(10, False), (11, True)])
+@pytest.mark.parametrize("member", ["iat", "nbf"])
+def test_who_signed_on_a_clock_that_is_a_little_ahead_is_believed_however_strict_the_end_is(
+    ring: Ring, member: str, ahead_s: int, is_refused: bool
+) -> None:
+    token = jose.sign({**CLAIMS, member: int(NOW.timestamp()) + ahead_s}, ring.active(), typ="at+jwt")
+    asked = {"keys": ring.source, "typ": frozenset({"at+jwt"}), "algorithms": ALL, "now": NOW, "leeway_s": 0}
+
+    with pytest.raises(InvalidToken, match="not yet valid") if is_refused else nullcontext():
+        jose.verify(token, **asked)
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "", "HS256", "ES512", "es256"])

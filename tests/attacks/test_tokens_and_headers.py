@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
 import subprocess
@@ -193,3 +194,29 @@ class TestToolkit:
         with pytest.raises(LoginFailed, match="state"):
             await login.finish(client, session, query)
         await client.http.aclose()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/oauth2/token"),
+        ("POST", "/oauth2/introspect"),
+        ("POST", "/oauth2/revoke"),
+        ("POST", "/oauth2/par"),
+        ("GET", "/oauth2/userinfo"),
+        ("POST", "/oauth2/userinfo"),
+        ("GET", "/oauth2/grants/nothing"),
+    ],
+)
+def test_two_authorization_headers_are_refused_whichever_of_them_is_good(
+    server: Server, method: str, path: str
+) -> None:
+    client = server.clients["service"]
+    good = f"Basic {base64.b64encode(f'{client.client_id}:{client.secret}'.encode()).decode()}"
+    form = {"data": {"grant_type": "client_credentials", "token": "x"}} if method == "POST" else {}
+    said = []
+    for given in ((good, "Basic eDp5"), ("Bearer x", good)):
+        answer = httpx2.request(method, server.issuer + path, headers=[("authorization", one) for one in given], **form)
+        said.append((answer.status_code, answer.json()["error"]))
+
+    assert said == [(400, "invalid_request")] * 2

@@ -96,6 +96,9 @@ class TestTheWholeWay:
         assert item["id"] == complaint
         assert (item["kind"], item["state"]) == ("erasure", "sent")
         assert item["dueOn"] == due(inside.clock.now()).isoformat()
+        async with inside.http() as http:
+            assert (await http.head(f"{PATH}/{complaint}", headers=desk.headers)).status_code == 405
+        assert (await desk.waiting())[0]["state"] == "sent"
         found = (await desk.get(f"/{complaint}")).json()
         assert found["sub"] == inside.sub("anna", "municipality")
         assert found["text"] == "Eerste regel.\nTweede <b>regel</b>."

@@ -221,6 +221,18 @@ class TestValidateConsentForDataProvider:
         )
         assert use.redeemed_at is None
 
+    @ONE_DATABASE
+    async def test_who_wants_no_more_than_the_head_of_it_is_told_nothing_and_uses_nothing(
+        self, world: World, anna: str
+    ) -> None:
+        await world.give(anna)
+        asked = {"consentReference": await reference(world, anna)}
+
+        found = await call(world, "HEAD", "/consent/validation/dataprovider", agency="tax-authority", params=asked)
+
+        assert (found.status_code, found.headers["allow"]) == (405, "GET")
+        assert (await world.registry.history(anna)).uses == ()
+
     async def test_a_withdrawn_one_is_refused_and_the_attempt_stays(self, world: World, anna: str) -> None:
         await world.give(anna)
         one = await reference(world, anna)
