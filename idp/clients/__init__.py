@@ -43,10 +43,13 @@ class Client:
         hidden = {"jwks"} if "jwks_uri" in self.metadata else set()
         return {name: value for name, value in self.metadata.items() if name not in hidden}
 
+    def name(self, language: str) -> str:
+        """As it was registered in this language (RFC 7591 section 2.2), else without one."""
+        return str(self.metadata.get(f"client_name#{language}") or self.metadata["client_name"])
+
     def shown_name(self, language: str) -> str:
         """Its name before a citizen has seen whose it is: an operator's word, or none. Software could call itself anything."""
-        name = self.metadata.get(f"client_name#{language}") or self.metadata["client_name"]
-        return str(name) if self.registered_by == OPERATOR else ""
+        return self.name(language) if self.registered_by == OPERATOR else ""
 
     @property
     def redirect_uris(self) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ class Ask:
             form_action=sources,
             here=f"/ask?{urlencode({'request': handle})}",
             question=question,
-            client_name=client.metadata["client_name"],
+            client_name=client.name(context.renderer.language(request)),
             is_public=client.is_public,
             by_software=client.registered_by == SOFTWARE,
             notice=self._notice(question, context.renderer.language(request)),

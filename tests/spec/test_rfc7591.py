@@ -392,6 +392,7 @@ class TestWhatCitizensSee:
         members = {
             **BASIC,
             "client_name": "Belastingdienst",
+            "client_name#en": "Tax office",
             "scope": "openid birthdate",
             "purpose": "health-insurance",
         }
@@ -410,11 +411,13 @@ class TestWhatCitizensSee:
     def test_the_asking_page_says_who_registered_it(self, server: Server, logged_in: Stopping, client: Client) -> None:
         logged_in.get(address(server, client, prompt="consent"))
         by_software = logged_in._http.get(logged_in.url).text
+        in_english = logged_in._http.get(logged_in.url, headers={"accept-language": "en"}).text
         logged_in.get(address(server, server.clients["baseline"], prompt="consent"))
         by_operator = logged_in._http.get(logged_in.url).text
 
         assert "Zorgverzekeraar Duinzicht vraagt" in by_software
         assert "noemt zichzelf “Belastingdienst” en is op uitnodiging aangemeld door de software zelf" in by_software
+        assert "calls itself “Tax office”" in in_english
         assert "heet “baseline” en is aangemeld door de beheerders" in by_operator
 
 
