@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from regie.terminal import guard, perform, read, run, settings_of_environment, show
+from regie.terminal import guard, perform, read, run, settings_of_environment, settings_of_house, show
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -393,7 +393,7 @@ def receipt_verify(
 def _migrate() -> dict[str, str]:
     from regie.house import House  # noqa: PLC0415 - see serve
 
-    house = House.open(settings_of_environment())
+    house = House.open(settings_of_house())
     for database in house.databases.values():
         database.migrate()
     house.close()

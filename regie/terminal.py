@@ -25,7 +25,7 @@ def perform(command: str, params: dict[str, Any], *, as_json: bool, long: bool) 
     from regie.commands import COMMANDS  # noqa: PLC0415
     from regie.house import House  # noqa: PLC0415
 
-    settings = settings_of_environment()
+    settings = settings_of_house()
     patience = time.monotonic() + PATIENCE_S
     with _Bar(show=long and not as_json) as bar:
         while True:
@@ -82,6 +82,16 @@ def settings_of_environment() -> Any:
         # A value that is no JSON, where JSON is wanted, comes without its place but names the setting.
         place = error.errors()[0]["loc"][0] if hasattr(error, "errors") else str(error).split('"')[1]
         raise UnsafeSettings(wrong_value(str(place))) from error
+
+
+def settings_of_house() -> Any:
+    """The same, for a command that may be the first to make the house; it then says what must be kept."""
+    from regie.notes import first_start  # noqa: PLC0415 - see cli.serve
+
+    settings = settings_of_environment()
+    for sentence in first_start(settings):
+        print(f"regie: {sentence}", file=sys.stderr)
+    return settings
 
 
 def read(file: str) -> str:

@@ -275,8 +275,19 @@ def test_the_first_start_says_what_must_be_kept(tmp_path: Path) -> None:
     first = Settings(development=True, data_dir=tmp_path)
     assert [f"{tmp_path}/kek" in sentence for sentence in notes(first, {})] == [True]
 
+    assert notes(Settings(issuer="http://regie.example.nl", data_dir=tmp_path), {}) == []
     (tmp_path / "kek").write_text("x")
     assert notes(first, {}) == []
+
+
+def test_a_command_that_makes_the_house_says_what_must_be_kept(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REGIE_KEK")
+    monkeypatch.setenv("REGIE_DATA_DIR", str(tmp_path / "new"))
+
+    assert "This first start makes keys" in line("agency", "list").stderr
+    assert line("agency", "list").stderr == ""
 
 
 def test_another_key_encryption_key_is_refused_in_a_sentence(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
