@@ -230,7 +230,12 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
             "your browser accept cookies of this website."
         ),
     ),
-    404: (N_("This page does not exist"), N_("Check the address, or go to the start page.")),
+    404: (
+        N_("This page does not exist"),
+        N_(
+            "Check the address, or go to the start page. A link from a letter works until you have answered, or its time is over."
+        ),
+    ),
     405: (N_("This page cannot be opened this way"), N_("Go to the start page and try again from there.")),
     409: (N_("This has already been done"), N_("Open the page again to see how things stand now.")),
     413: (N_("You sent more than we can take"), N_("Go back and send less.")),

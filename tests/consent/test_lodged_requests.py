@@ -189,6 +189,7 @@ class TestWhoMay:
         await anna.get(request["link"])
 
         assert anna.status == 404
+        assert "Een link uit een brief werkt tot u geantwoord heeft" in anna.html
         assert await desk.state(request) == "expired"
 
     async def test_of_a_suspended_agency_it_waits(self, inside: Inside, desk: Desk) -> None:
