@@ -84,7 +84,13 @@ def app(client: Client) -> Starlette:
             found = f"not received: {error.reason}"
         return HTMLResponse(f"<h1>Parking permit</h1><p>You are {escape(citizen.sub)}.<p>Address: {escape(found)}")
 
-    return Starlette(routes=[Route("/", home), Route("/login", begin), Route("/callback", callback)])
+    async def refused(_request: Request, error: Exception) -> Response:
+        """Another client_id, another key, or no Regie: said on the page, since a developer is who reads it."""
+        said = f"<p>Regie said: {escape(str(error))}. See “When it does not work” in docs/agencies.md."
+        return HTMLResponse(said, 502)
+
+    routes = [Route("/", home), Route("/login", begin), Route("/callback", callback)]
+    return Starlette(routes=routes, exception_handlers={AgencyError: refused})
 
 
 def _keep(sessions: dict[str, dict[str, Any]], response: Response, session: dict[str, Any]) -> Response:

@@ -13,6 +13,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from agency.client import Client
+from agency.example.__main__ import app
+from agency.jose import Key
 from regie.demo.run import free
 from regie.demo.smoke import Browser
 from tests.fixtures.server import HERE, Server, log_in
@@ -65,6 +68,16 @@ def test_a_citizen_logs_in_allows_the_address_and_stops_it(server: Server, site:
 
     assert "not received: withdrawn" in browser.page.text
     browser.close()
+
+
+async def test_who_gives_another_client_id_reads_what_is_wrong(server: Server) -> None:
+    client = Client(server.issuer, "CLIENT_ID", Key.generate())
+    example = httpx2.ASGITransport(app(client))
+    async with client.http, httpx2.AsyncClient(transport=example, base_url="http://localhost:9000") as browser:
+        answer = await browser.get("/login")
+
+    assert answer.status_code == 502
+    assert "Regie said: invalid_client. See “When it does not work”" in answer.text
 
 
 def test_the_page_for_agencies_names_every_file_and_command(server: Server) -> None:
