@@ -20,6 +20,7 @@ Regie runs. A tour of five minutes:
 3. {provider}/my/history  Who used your data, and who tried.
 4. {provider}/my/consents  Stop it: one click and a confirmation. Then ask once more at the municipality.
 5. {tax}  The tax authority. It gives your income to others against a permit only.
+6. {provider}/my  Anna is a guardian of Noor: she sees and stops for her, by her own name.
 
 Who can log in (all invented): user name, password, key for an authenticator app
 {logins}
@@ -34,6 +35,7 @@ Regie draait. Een rondleiding van vijf minuten:
 3. {provider}/my/history  Wie uw gegevens gebruikte, en wie het probeerde.
 4. {provider}/my/consents  Stop het: één klik en een bevestiging. Vraag het dan nog eens bij de gemeente.
 5. {tax}  De belastingdienst. Die geeft uw inkomen aan anderen alleen tegen een vergunning.
+6. {provider}/my  Anna is voogd van Noor: zij ziet en stopt voor haar, onder haar eigen naam.
 
 Wie er kan inloggen (allen verzonnen): gebruikersnaam, wachtwoord, sleutel voor een authenticator-app
 {logins}
