@@ -78,7 +78,7 @@ class World:
     api: dict[str, str] = field(default_factory=dict)
 
 
-def fill(settings: Settings) -> World:
+def fill(settings: Settings, citizens: int = CITIZENS) -> World:
     """Agencies, purposes, three clients, and citizens with a password."""
     house = House.open(settings)
 
@@ -91,7 +91,7 @@ def fill(settings: Settings) -> World:
         for file in json.loads((FILES / "purposes.json").read_text()):
             run("purpose add", file=json.dumps(file))
             run("purpose publish", id=file["id"])
-        people = [one for one in generator.people(200) if one.state == "active"][:CITIZENS]
+        people = [one for one in generator.people(200) if one.state == "active"][:citizens]
         for number, person in enumerate(people):
             members = {
                 name: getattr(person, name) for name in person.__struct_fields__ if name not in ("address", "state")

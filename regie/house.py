@@ -122,7 +122,7 @@ class House:
         )
         for database in self.databases.values():
             # From here on there is room on the disk for what is vital.
-            await database.write(lambda _connection: None, vital=True)
+            await database.touch()
         await self.consent.ledger.start()
         for one in parts:
             one.start()
@@ -153,7 +153,7 @@ class House:
         """Both databases take a write, and a key signs. On a full disk it is, since it takes withdrawals, and says so."""
         try:
             for database in self.databases.values():
-                await database.write(lambda _connection: None, vital=True)
+                await database.touch()
             self.ring.active().sign(b"ready")
         except Exception as error:
             raise Problem(503, "Not ready.") from error

@@ -77,6 +77,12 @@ def sqlite(path: Path, *, read_only: bool, connections: int = 1, reserve: int = 
     return engine
 
 
+def touch(connection: Connection) -> None:
+    """SQLite has its lock and its log by now; PostgreSQL has been told nothing, and writes a line for this."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_current_xact_id()")
+
+
 def postgresql(url: str, schema: str, *, connections: int, autocommit: bool) -> Engine:
     options = f"-csearch_path={schema} -clock_timeout=4000 -cstatement_timeout=10000 -ctimezone=UTC"
     return create_engine(

@@ -6,121 +6,25 @@ the tests must be allowed to mount. The embedded database; PostgreSQL's own disk
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
-import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-from sqlalchemy import create_engine, select
 
 from agency import receipt
 from base.settings import Settings
-from bench.world import USES, World, fill
-from bench.world import Citizen as Walker
-from consent.store.tables import consent, permit
+from bench.world import World, fill
 from regie.demo.run import free
-from tests.fixtures.disks import Disk, Greedy
+from tests.fixtures.disks import Greedy
+from tests.fixtures.full import CITIZENS, House, logged_in
 from tests.fixtures.server import Server
 
 if TYPE_CHECKING:
     from tests.fixtures.disks import NewDisk
-
-CITIZENS = 4
-_ITEM = re.compile(r'href="/my/consents/([A-Za-z0-9_-]{22})/withdraw"')
-_CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
-
-
-class Citizen(Walker):
-    """`sub`: as the municipality knows him."""
-
-    sub = ""
-
-    def log_in(self) -> None:
-        page = self.http.get(f"{self.agency.issuer}/login?to=/my")
-        self._fill_in(page)
-
-
-@dataclass
-class House:
-    server: Server
-    world: World
-    disk: Disk
-    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
-    permits: set[str] = field(default_factory=set)
-    withdrawn: dict[str, Citizen] = field(default_factory=dict)
-    token: str = ""
-
-    def log_in(self, http: httpx2.Client) -> None:
-        service = self.world.service
-        headers, body = service.form("/oauth2/token", grant_type="client_credentials")
-        found = http.post(f"{service.issuer}/oauth2/token", headers=headers, content=body).raise_for_status()
-        self.token = found.json()["access_token"]
-
-    def ask(self, http: httpx2.Client, citizen: Citizen) -> httpx2.Response:
-        asked = {"sub": citizen.sub, "purpose": "housing-benefit", "data": ["address"], "source": "population-register"}
-        headers = {"authorization": f"Bearer {self.token}"}
-        answer = http.post(f"{self.server.issuer}/consent/v1/permits", json=asked, headers=headers)
-        self.answers["permit", answer.status_code] += 1
-        if answer.status_code == 201:
-            self.permits.add(answer.json()["permitId"])
-        return answer
-
-    def check(self, http: httpx2.Client, citizen: Citizen) -> httpx2.Response:
-        asked = {"sub": citizen.sub, "purpose": "housing-benefit", "data": ["address", "income"]}
-        headers = {"authorization": f"Bearer {self.token}"}
-        return http.post(f"{self.server.issuer}/consent/v1/checks", json=asked, headers=headers)
-
-    def withdraw(self, citizen: Citizen) -> int:
-        """The first that he has, on his pages."""
-        http, issuer = citizen.http, self.server.issuer
-        listed = http.get(f"{issuer}/my/consents?state=given")
-        items = _ITEM.findall(listed.text)
-        if listed.status_code != 200 or not items:
-            self.answers["page", listed.status_code] += 1
-            return listed.status_code
-        page = http.get(f"{issuer}/my/consents/{items[0]}/withdraw")
-        form = {"csrf_token": (_CSRF.findall(page.text) or [""])[-1]}
-        done = http.post(f"{issuer}/my/consents/{items[0]}/withdraw", data=form)
-        self.answers["withdrawal", done.status_code] += 1
-        if done.status_code == 303:
-            self.withdrawn[items[0]] = citizen
-        return done.status_code
-
-    def ask_until_refused(self, http: httpx2.Client, citizens: list[Citizen]) -> dict[str, Any]:
-        """Ten times in a row, for want of room; the refusal."""
-        refused = 0
-        for number in range(400):
-            answer = self.ask(http, citizens[number % len(citizens)])
-            assert answer.status_code in (201, 503), answer.text
-            refused = refused + 1 if answer.status_code == 503 else 0
-            if refused == 10:
-                assert answer.headers["content-type"] == "application/problem+json"
-                return dict(answer.json())
-        raise AssertionError(self.answers)
-
-    def ask_until_answered(self, http: httpx2.Client, citizen: Citizen) -> int:
-        """Once there is room: allowed, or denied, which is written too."""
-        deadline = time.monotonic() + 15
-        while (status := self.ask(http, citizen).status_code) == 503 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        return status
-
-    def kept(self) -> tuple[str, set[str], set[str]]:
-        """Whether the file is whole; the permits and the withdrawals that are in it."""
-        engine = create_engine(f"sqlite:///file:{self.disk.path}/data/consent.db?mode=ro&uri=true")
-        with engine.connect() as connection:
-            permits = set(connection.execute(select(permit.c.id)).scalars())
-            ended = set(connection.execute(select(consent.c.id).where(consent.c.state == "withdrawn")).scalars())
-            whole = connection.exec_driver_sql("pragma integrity_check").scalar()
-        engine.dispose()
-        return str(whole), permits, ended
+    from tests.fixtures.full import Citizen
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +32,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, World]:
     """A house that is filled and closed, to be copied."""
     (port,) = free(1)
     settings = Settings(development=True, port=port, data_dir=tmp_path_factory.mktemp("filled") / "data")
-    return settings, fill(settings)
+    return settings, fill(settings, CITIZENS)
 
 
 @pytest.fixture
@@ -140,7 +44,8 @@ def house(filled: tuple[Settings, World], new_disk: NewDisk, request: pytest.Fix
     values["disk_reserve_mb"] = request.param
     shutil.copytree(settings.data_dir, disk.path / "data")
     environment = {**os.environ, **{f"REGIE_{name.upper()}": str(value) for name, value in values.items()}}
-    made = House(Server(disk.path / "data", settings.port, environment), world, disk)
+    register = f"sqlite:///file:{disk.path}/data/consent.db?mode=ro&uri=true"
+    made = House(Server(disk.path / "data", settings.port, environment), world, disk, register)
     made.server.start()
     yield made
     if made.server.process is not None and made.server.process.poll() is None:
@@ -149,11 +54,7 @@ def house(filled: tuple[Settings, World], new_disk: NewDisk, request: pytest.Fix
 
 @pytest.fixture
 def citizens(house: House) -> Iterator[list[Citizen]]:
-    """Each has given two consents to the municipality, and is logged in."""
-    asking = replace(house.world.strict, asked={"authorization_details": json.dumps(USES)})
-    made = [Citizen(asking, number) for number in range(CITIZENS)]
-    for one in made:
-        one.sub = one.whole_flow()["sub"]
+    made = logged_in(house)
     yield made
     for one in made:
         one.http.close()
