@@ -26,7 +26,9 @@ GIVEN = (
     ("health-insurer", "health-insurance", "birth-date"),
 )
 """Agency, purpose and category of what each citizen consented to."""
-AGENCIES = tuple(dict.fromkeys(agency for agency, _, _ in GIVEN))
+SOURCE = "population-register"
+"""Where all of it is taken from; who is used there is known there."""
+AGENCIES = (*dict.fromkeys(agency for agency, _, _ in GIVEN), SOURCE)
 USED = (0, 0, 2)
 """Which of them are used in each round; what the tax authority holds is no release of the provider's."""
 WITHDRAWN = 16
@@ -178,7 +180,7 @@ class _Maker:
             row = {
                 "citizen": person.handle,
                 "recipient": agency,
-                "source": "population-register",
+                "source": SOURCE,
                 "purpose": purpose,
                 "purpose_version": self._known.questions[agency][0],
                 "categories": [category],

@@ -32,7 +32,7 @@ from base.settings import Settings
 from bench import postgresql
 from bench.filling import USES, Filling
 from bench.load import Process, measure, start, warm_up
-from bench.people import GIVEN
+from bench.people import GIVEN, SOURCE
 from bench.rows import CHECKS, PERMITS
 from bench.steps import own_token, post
 from bench.world import World, fill
@@ -148,7 +148,8 @@ def _costs(asked_by_turns: tuple[tuple[Register, Process], ...], operations: int
             ("check", CHECKS, 200, operations),
             ("permit", PERMITS, 201, operations // 3),
         ):
-            for costs, (register, process) in zip(found, asked_by_turns, strict=True):
+            turns = list(zip(found, asked_by_turns, strict=True))
+            for costs, (register, process) in turns[:: -1 if repeat % 2 else 1]:
                 filling, token = register.filling, own_token(process, register.world.service)
                 if not repeat:
                     warm_up(process, _asked(process, filling, path, token, count // 3), wanted=status)
@@ -170,7 +171,7 @@ def _asked(process: Process, filling: Filling, path: str, token: str, count: int
         if path == CHECKS or not person.has_withdrawn:
             body = {"sub": person.subs[agency], "purpose": purpose, "data": [category]}
             if path == PERMITS:
-                body["source"] = "population-register"
+                body["source"] = SOURCE
             made.append(post(process.port, path, headers, json.dumps(body).encode()))
     return made
 
@@ -258,6 +259,8 @@ def report(steps: list[Step]) -> None:
             of = name.removesuffix("_us")
             print(_line("  of it the database's", (f"{one.costs.of_database_us[of]:.0f}" for one in steps)))
         print(_line("  at 10⁵, by turns with it", (f"{one.beside.least[name]:.{digits}f}" for one in steps)))
+        if name.endswith("us"):
+            print(_line("  of it the database's", (f"{one.beside.of_database_us[of]:.0f}" for one in steps)))
         print(_line("  ÷ that", (_ratio(one.costs.least[name] / one.beside.least[name]) for one in steps)))
     print(_line("on disk, MiB", (f"{(sum(one.sizes.values()) + one.journal) / 2**20:,.0f}" for one in steps)))
     print(_line("status lists", (str(one.lists) for one in steps)))
