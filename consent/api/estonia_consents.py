@@ -62,7 +62,11 @@ _REFUSALS = {
         "error.business.id-code-invalid",
         "No citizen of this idCode ever logged in at this agency.",
     ),
-    _NO_CUSTODY: (403, "error.business.representation_error", "The register knows nobody who represents another."),
+    _NO_CUSTODY: (
+        403,
+        "error.business.representation_error",
+        "Who answers for a child is what the population register says: lodge a request for the child itself.",
+    ),
     _NO_RELATION: (400, "error.business.relation-type-error", "There is no such relation."),
     nt.SUSPENDED: (403, "", "This agency takes no part at present."),
     nt.UNRECONCILED: (403, "", "The registry allows nothing until it is reconciled."),
