@@ -21,7 +21,7 @@ from base.people import Callbacks
 from base.problems import Problem
 from consent.api import effects
 from consent.api.shapes import END, Slug, Sub, answer
-from consent.callers import Callers
+from consent.callers import Caller, Callers
 from consent.catalogue import DAY_S
 from consent.estonia import service as nt
 from consent.estonia.service import ConsentService, Refused, Standing
@@ -37,7 +37,7 @@ REQUEST, CHECK, REDEEM = "consent:request", "consent:check", "consent:redeem"
 LIFE_S = 7 * DAY_S
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{22}\Z")
 _RELATIONS = ("CHILD", "LAPS")
-_NO_CUSTODY, _NO_RELATION = "RR_REPRESENTATION_ERROR", "RELATION_TYPE_INVALID"
+_NOT_REPRESENTED, _NO_RELATION = "RR_REPRESENTATION_ERROR", "RELATION_TYPE_INVALID"
 _REFUSALS = {
     nt.INVALID: (400, "error.validation", "The request is not as the protocol has it."),
     nt.NOT_FOUND: (404, "error.http.404", "You have no such consent."),
@@ -62,11 +62,7 @@ _REFUSALS = {
         "error.business.id-code-invalid",
         "No citizen of this idCode ever logged in at this agency.",
     ),
-    _NO_CUSTODY: (
-        403,
-        "error.business.representation_error",
-        "Who answers for a child is what the population register says: lodge a request for the child itself.",
-    ),
+    _NOT_REPRESENTED: (403, "error.business.representation_error", "Nobody represents himself."),
     _NO_RELATION: (400, "error.business.relation-type-error", "There is no such relation."),
     nt.SUSPENDED: (403, "", "This agency takes no part at present."),
     nt.UNRECONCILED: (403, "", "The registry allows nothing until it is reconciled."),
@@ -127,14 +123,29 @@ def _asking(
     async def request_group(request: Request) -> Response:
         caller = await callers.require(request, REQUEST)
         body = await _read(request, GroupRequest)
+        return await lodge(request, caller, body, body.id_code)
+
+    async def request_represented(request: Request) -> Response:
+        """Who has custody of whom is not told here: the register is asked when somebody opens the link, and when he presses."""
+        caller = await callers.require(request, REQUEST)
+        body = await _read(request, RepresentationRequest)
+        if body.relation_type not in _RELATIONS:
+            raise _problem(_NO_RELATION)
+        if body.representative_id_code == body.representee_id_code:
+            raise _problem(_NOT_REPRESENTED)
+        return await lodge(request, caller, body, body.representee_id_code, by=body.representative_id_code)
+
+    async def lodge(
+        request: Request, caller: Caller, body: GroupRequest | RepresentationRequest, sub: str, by: str = ""
+    ) -> Response:
         if not await callbacks.is_callback(caller.client_id, body.callback):
             raise _problem(nt.INVALID, "The callback is no redirect address of this client.")
         uses = tuple(PersonalDataUse(one) for one in dict.fromkeys(body.purpose_declaration_business_identifiers))
-        wanted = Wanted(caller.agency, caller.client_id, body.id_code, uses, body.callback, renew=False, life_s=LIFE_S)
+        wanted = Wanted(caller.agency, caller.client_id, sub, uses, body.callback, renew=False, life_s=LIFE_S)
 
         def effect(connection: Connection) -> tuple[int, bytes]:
             try:
-                done = service.request(connection, wanted)
+                done = service.request(connection, wanted, by)
             except Refused as refused:
                 raise _problem(refused.code) from None
             except TooManyOpen:
@@ -143,11 +154,6 @@ def _asking(
             return 200, msgspec.json.encode({"consentGroupReference": done.id, "url": url})
 
         return await effects.run(service.registry, sealer, request, caller, body, effect)
-
-    async def request_represented(request: Request) -> Response:
-        await callers.require(request, REQUEST)
-        body = await _read(request, RepresentationRequest)
-        raise _problem(_NO_CUSTODY if body.relation_type in _RELATIONS else _NO_RELATION)
 
     return [
         Route(f"{BASE}/consent", request_group, methods=["POST"]),

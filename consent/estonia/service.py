@@ -86,8 +86,11 @@ class ConsentService:
     lodging: Lodging
     pseudonyms: Pseudonyms
 
-    def request(self, connection: Connection, wanted: Wanted) -> Receipt:
-        """getConsentGroupReference: what is allowed already is not asked again. Refused, lodging.TooManyOpen."""
+    def request(self, connection: Connection, wanted: Wanted, represented_by: str = "") -> Receipt:
+        """getConsentGroupReference: what is allowed already is not asked again. Refused, lodging.TooManyOpen.
+
+        `represented_by`: the pseudonym of who is to answer for him, if another is.
+        """
         catalogue, now = self.registry.snapshot(connection), self.registry.clock.now()
         if not catalogue.is_active(wanted.agency):
             raise Refused(SUSPENDED)
@@ -96,7 +99,7 @@ class ConsentService:
             if purpose is None or purpose.legal_basis != "consent":
                 raise Refused(_why_not(catalogue, wanted.agency, one.purpose))
         citizen = subjects.find(connection, wanted.agency, wanted.sub)
-        if citizen is None:
+        if citizen is None or (represented_by and subjects.find(connection, wanted.agency, represented_by) is None):
             raise Refused(UNKNOWN_CITIZEN)
         open_ = questions.first(
             connection,

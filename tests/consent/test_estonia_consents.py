@@ -107,9 +107,35 @@ class TestGetConsentGroupReference:
         assert count(world, lodged_request) == 0
 
     @ONE_DATABASE
-    async def test_a_representative_is_refused_since_the_register_knows_no_custody(
+    async def test_about_a_child_its_request_is_lodged_and_nothing_told_of_custody(
         self, world: World, anna: str
     ) -> None:
+        child, stranger = world.citizen("bert"), world.citizen("carla")
+        for one in (anna, child, stranger):
+            await world.registry.meet(citizen=one, agency="municipality")
+        body = {
+            "representativeIdCode": world.sub(anna),
+            "representeeIdCode": world.sub(child),
+            "relationType": "CHILD",
+            "callback": CALLBACK,
+            "purposeDeclarationBusinessIdentifiers": [PURPOSE],
+        }
+        by_anna = await post(world, "/consent/representation", body)
+        by_stranger = await post(
+            world, "/consent/representation", {**body, "representativeIdCode": world.sub(stranger)}
+        )
+
+        assert by_anna.status_code == by_stranger.status_code == 200
+        assert by_anna.json().keys() == by_stranger.json().keys() == {"consentGroupReference", "url"}
+        rows = world.database.read_now(lambda c: c.execute(select(lodged_request)).all())
+        assert [(row.id, row.citizen) for row in rows] == [
+            (one.json()["consentGroupReference"], child) for one in (by_anna, by_stranger)
+        ]
+
+    @ONE_DATABASE
+    async def test_who_represents_himself_or_is_nobody_or_no_kin_is_refused(self, world: World, anna: str) -> None:
+        for one in (anna, world.citizen("bert")):
+            await world.registry.meet(citizen=one, agency="municipality")
         body = {
             "representativeIdCode": world.sub(anna),
             "representeeIdCode": world.sub(world.citizen("bert")),
@@ -117,13 +143,14 @@ class TestGetConsentGroupReference:
             "callback": CALLBACK,
             "purposeDeclarationBusinessIdentifiers": [PURPOSE],
         }
-        refused = await post(world, "/consent/representation", body)
-        other = await post(world, "/consent/representation", {**body, "relationType": "FRIEND"})
-        short = await post(world, "/consent/representation", {"relationType": "CHILD"})
-
-        assert code(refused) == (403, "RR_REPRESENTATION_ERROR")
-        assert code(other) == (400, "RELATION_TYPE_INVALID")
-        assert code(short) == (400, "VALIDATION")
+        for changes, expected in (
+            ({"representeeIdCode": body["representativeIdCode"]}, (403, "RR_REPRESENTATION_ERROR")),
+            ({"representativeIdCode": world.sub(anna, "tax-authority")}, (404, "ID_CODE_INVALID")),
+            ({"representeeIdCode": world.sub(anna, "tax-authority")}, (404, "ID_CODE_INVALID")),
+            ({"relationType": "FRIEND"}, (400, "RELATION_TYPE_INVALID")),
+            ({"representeeIdCode": ""}, (400, "VALIDATION")),
+        ):
+            assert code(await post(world, "/consent/representation", {**body, **changes})) == expected, changes
         assert count(world, lodged_request) == 0
 
 
