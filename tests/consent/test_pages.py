@@ -225,7 +225,8 @@ async def test_every_reason_and_every_legal_basis_has_its_words(
 async def test_the_overview_counts_what_is_given_and_marks_itself_in_the_menu(
     world: World, anna: str, browser: httpx2.AsyncClient
 ) -> None:
-    assert "You gave permission for 0 kinds of data." in (await browser.get("/my")).text
+    assert "At this moment you give no permission." in (await browser.get("/my")).text
+    assert "You have none that counts now." in (await browser.get("/my/erase")).text
     recorded = await world.give(anna)
 
     page = (await browser.get("/my")).text

@@ -275,7 +275,7 @@ class TestCitizen:
         browser = await at_my_requests(inside)
         await browser.get(f"{inside.issuer}/my")
         assert "Een organisatie vraagt u nu iets" not in browser.page.text
-        assert "U gaf toestemming voor 0 soorten gegevens" in browser.page.text
+        assert "U geeft op dit moment geen toestemming." in browser.page.text
         await begun(inside, client, login_hint=sub)
 
         await browser.get(f"{inside.issuer}/my")
