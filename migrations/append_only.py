@@ -9,7 +9,10 @@ from typing import Any
 from sqlalchemy import inspect
 
 _FORGOTTEN = "NEW.citizen = '' AND length(NEW.nonce) = 0"
-_GUARDED = f"NEW.guardian = '' AND (({_FORGOTTEN}) OR (NEW.citizen = OLD.citizen AND NEW.nonce = OLD.nonce))"
+_GUARDED = (
+    f"NEW.guardian = '' AND (({_FORGOTTEN}) "
+    "OR (OLD.guardian <> '' AND NEW.citizen = OLD.citizen AND NEW.nonce = OLD.nonce))"
+)
 _GROWN = (
     "NEW.level = OLD.level AND NEW.n = OLD.n AND length(NEW.hashes) > length(OLD.hashes) "
     "AND substr(NEW.hashes, 1, length(OLD.hashes)) = OLD.hashes"
