@@ -88,7 +88,9 @@ class House:
         # Hot endpoints are Starlette routes: FastAPI's own cost three times as much.
         knows = self.provider
         app.router.routes.extend(knows.routes())
-        app.router.routes.extend(self.consent.routes(self.renderer, knows, knows, knows, knows, knows))
+        app.router.routes.extend(
+            self.consent.routes(self.renderer, knows, callbacks=knows, accounts=knows, officers=knows, guardians=knows)
+        )
         app.router.routes.extend([Route("/health/live", self._live), Route("/health/ready", self._ready)])
         documents = {**self.provider.documents(), **self.consent.documents()}
         self._frame = frame(
