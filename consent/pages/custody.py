@@ -96,10 +96,7 @@ class ChildPage(Page):
         person = await self.citizens.current(request)
         if person is None:
             return login(request)
-        records = await self.registry.consents(person.citizen)
-        given = sum(1 for one in records if self.state(one) == "given")
-        uses = (await self.registry.history(person.citizen, limit=3)).uses
         asked = await self.registry.asked(person.citizen)
         waiting = [(one, f"{person.my}{one.path.removeprefix(OWN)}") for one in asked]
-        told = {"given": given, "uses": uses, "waiting": waiting}
+        told = {**await self.newest(person.citizen), "waiting": waiting}
         return self.page(request, "child.html", person, await self.registry.catalogue(), **told)

@@ -37,14 +37,11 @@ class Overview(Page):
         person = await self.citizens.current(request)
         if person is None:
             return login(request)
-        records = await self.registry.consents(person.citizen)
-        given = sum(1 for one in records if self.state(one) == "given")
-        uses = (await self.registry.history(person.citizen, limit=3)).uses
         catalogue = await self.registry.catalogue()
         answers = await unread(self.registry, person.citizen)
         children = [
             (child, path, len(await self.registry.asked(child.citizen)))
             for child, path in await self._custody.children(person.citizen)
         ]
-        told = {"given": given, "uses": uses, "answers": answers, "children": children}
+        told = {**await self.newest(person.citizen), "answers": answers, "children": children}
         return self.page(request, "overview.html", person, catalogue, **told)

@@ -72,6 +72,12 @@ class Page:
         expired = record.expires_at is None or self.registry.clock.now() >= record.expires_at
         return "expired" if expired else "given"
 
+    async def newest(self, citizen: str) -> dict[str, Any]:
+        """What an overview begins with: `given`, how many consents hold now; `uses`, the last three."""
+        records = await self.registry.consents(citizen)
+        given = sum(1 for one in records if self.state(one) == "given")
+        return {"given": given, "uses": (await self.registry.history(citizen, limit=3)).uses}
+
     async def mine(self, request: Request, person: LoggedIn) -> Record:
         record = await self.registry.consent(request.path_params["consent"], person.citizen)
         if record is None:
