@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -24,14 +23,9 @@ from idp.authenticators.totp import code_at
 from regie import admin
 from regie.demo.run import free
 from regie.demo.seed import LOGINS, Ports
+from tests.fixtures.browser import IN_A_BROWSER, launched, press
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: install the package chromium"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+pytestmark = IN_A_BROWSER
 NUMBERS = free(4)
 PROVIDER, MUNICIPALITY, INSURER, TAX = (
     Ports(*NUMBERS).url(name) for name in ("provider", "municipality", "insurer", "tax")
@@ -71,12 +65,8 @@ def demo(directory: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def page(demo: Path) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as browser:
         yield browser.new_context(viewport={"width": 360, "height": 740}, locale="nl-NL").new_page()
-        browser.close()
 
 
 _used: dict[int, int] = {}
@@ -96,9 +86,9 @@ def log_in(page: Any, number: int, address: str) -> None:
     page.goto(address)
     page.fill("#field-username", username)
     page.fill("#field-password", password)
-    page.click("text=Verder")
+    press(page, "text=Verder")
     page.fill("#field-code", code_of(number))
-    page.click("main button[type=submit]")
+    press(page, "main button[type=submit]")
 
 
 def with_authenticator(page: Any) -> tuple[Any, str]:
@@ -118,20 +108,20 @@ def test_a_passkey_is_registered_used_at_two_agencies_and_needs_the_person(page:
     page.click("#passkey-register")
     page.wait_for_url("**/my/logins?added=1")
     assert "Telefoon" in page.text_content("main")
-    page.click("text=Uitloggen")
+    press(page, "text=Uitloggen")
 
     page.goto(f"{MUNICIPALITY}/login")
     page.click("#passkey-login")
     page.wait_for_url("**/ask?**")
     page.check("input[name=address][value=allow]")
     page.check("input[name=income][value=deny]")
-    page.click("text=Mijn antwoorden bevestigen")
+    press(page, "text=Mijn antwoorden bevestigen")
     page.wait_for_url(f"{MUNICIPALITY}/**")
     page.goto(f"{INSURER}/login")
     page.wait_for_url("**/ask?**")
 
     page.goto(f"{PROVIDER}/my")
-    page.click("text=Uitloggen")
+    press(page, "text=Uitloggen")
     devtools.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
     page.goto(f"{PROVIDER}/login")
     page.click("#passkey-login")
@@ -180,31 +170,31 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
     page.goto(f"{MUNICIPALITY}/login")
     page.fill("#field-username", username)
     page.fill("#field-password", password)
-    page.click("text=Verder")
+    press(page, "text=Verder")
     look("code")
     page.fill("#field-code", code_of(1))
-    page.click("main button[type=submit]")
+    press(page, "main button[type=submit]")
     look("/ask")
-    page.click("text=Mijn antwoorden bevestigen")
+    press(page, "text=Mijn antwoorden bevestigen")
     look("/ask with errors")
     page.check("input[name=address][value=allow]")
     page.check("input[name=income][value=deny]")
-    page.click("text=Mijn antwoorden bevestigen")
+    press(page, "text=Mijn antwoorden bevestigen")
     page.wait_for_url(f"{MUNICIPALITY}/**")
     look("the municipality")
-    page.click("text=Hier uitloggen")
+    press(page, "text=Hier uitloggen")
     look("the municipality, logged out")
     page.goto(f"{MUNICIPALITY}/nowhere")
     look("the municipality, nowhere")
     page.goto(f"{INSURER}/login")
     look("the insurer's question")
     page.check("input[value=deny]")
-    page.click("text=Mijn antwoorden bevestigen")
+    press(page, "text=Mijn antwoorden bevestigen")
     page.wait_for_url(f"{INSURER}/**")
     look("the insurer")
     page.goto(f"{TAX}/login")
     look("the tax authority")
-    page.click("a[lang=en]")
+    press(page, "a[lang=en]")
     assert "Your income" in page.text_content("h1")
     for path in (
         "/my",
@@ -226,31 +216,31 @@ def test_axe_finds_nothing_on_any_page_and_nothing_scrolls_sideways(page: Any) -
         page.goto(PROVIDER + path)
         look(path)
     page.goto(f"{PROVIDER}/my/history")
-    page.click("a[href$='/complaint']")
+    press(page, "a[href$='/complaint']")
     look("complain")
     page.evaluate("() => document.querySelectorAll('[required]').forEach(one => one.removeAttribute('required'))")
-    page.click("main button[type=submit]")
+    press(page, "main button[type=submit]")
     look("complain with errors")
     page.check("input[value=erasure]")
-    page.click("main button[type=submit]")
+    press(page, "main button[type=submit]")
     look("complaint")
     page.goto(f"{PROVIDER}/my/consents")
-    page.click("a[href$='/withdraw']")
+    press(page, "a[href$='/withdraw']")
     look("withdraw")
-    page.click("form[action$='/withdraw'] button")
+    press(page, "form[action$='/withdraw'] button")
     look("consent")
-    page.click("a[href$='/check']")
+    press(page, "a[href$='/check']")
     page.wait_for_selector("[data-verdict=ok]:not([hidden])")
     look("check")
 
     page.goto(f"{PROVIDER}/my")
-    page.click("a[href^='/my/children/']")
+    press(page, "a[href^='/my/children/']")
     look("a child")
-    page.click("main a[href$='/consents']")
+    press(page, "main a[href$='/consents']")
     look("consents of a child")
     page.goto(f"{PROVIDER}/my/children/nobody/history")
     look("nobody's child")
-    page.click("header >> text=Uitloggen")
+    press(page, "header >> text=Uitloggen")
     look("logged out")
 
     assert not seen, json.dumps(seen, indent=1)
@@ -262,7 +252,7 @@ def test_an_officer_makes_a_passkey_of_an_invitation_and_sees_the_figures_alone(
     invited = admin.ask(directory, "officer invite", {"name": "j.jansen", "role": "supervisor"}, lambda _: None)
     page.goto(f"{PROVIDER}/supervisor")
     look("an officer's login")
-    page.click("text=Ik heb een uitnodiging")
+    press(page, "text=Ik heb een uitnodiging")
     page.fill("#field-code", "x" * 43)
     page.click("#passkey-register")
     page.wait_for_selector("#passkey-message:not(:empty)")
@@ -272,9 +262,9 @@ def test_an_officer_makes_a_passkey_of_an_invitation_and_sees_the_figures_alone(
     page.wait_for_url(f"{PROVIDER}/supervisor")
     assert "j.jansen" in page.text_content("body")
     look("/supervisor")
-    page.click("a[rel=prev], a[rel=next]")
+    press(page, "a[rel=prev], a[rel=next]")
     page.wait_for_url("**/supervisor?month=*")
-    page.click("text=Uitloggen")
+    press(page, "text=Uitloggen")
     page.wait_for_url("**/supervisor/login")
 
     page.goto(f"{PROVIDER}/login")
@@ -346,7 +336,7 @@ def test_the_goodbye_page_tells_the_agency_and_goes_back_and_the_back_button_sho
     query = {"client_id": made["client_id"], "post_logout_redirect_uri": f"{agency.url}/after", "state": "s"}
 
     page.goto(f"{PROVIDER}/oauth2/logout?{urlencode(query)}")
-    page.click("main button[type=submit]")
+    press(page, "main button[type=submit]")
     page.wait_for_url(f"{agency.url}/after?state=s")
 
     frames = [one for one in agency.seen if one.startswith("/out")]
@@ -399,25 +389,25 @@ def test_axe_finds_nothing_on_the_pages_of_what_begins_elsewhere(page: Any, demo
     page.goto(f"{PROVIDER}/device")
     look("/device")
     page.fill("#field-user_code", "BBBB-BBBB")
-    page.click("main button[type=submit]")
+    press(page, "main button[type=submit]")
     look("/device with an error")
     page.goto(told["verification_uri_complete"])
     look("/device with the code")
-    page.click("main button[type=submit]")
+    press(page, "main button[type=submit]")
     look("the login page of a device")
     username, password, _ = LOGINS[2]
     page.fill("#field-username", username)
     page.fill("#field-password", password)
-    page.click("text=Verder")
+    press(page, "text=Verder")
     page.fill("#field-code", code_of(2))
-    page.click("main button[type=submit]")
+    press(page, "main button[type=submit]")
     page.wait_for_url("**/confirm?**")
     look("/confirm of a device")
-    page.click("text=Ja, ik begon dit")
+    press(page, "text=Ja, ik begon dit")
     look("/ask of a device")
     page.check("input[name=address][value=allow]")
     page.check("input[name=income][value=allow]")
-    page.click("text=Mijn antwoorden bevestigen")
+    press(page, "text=Mijn antwoorden bevestigen")
     page.wait_for_url("**/device?allowed=1")
     look("/device, allowed")
     grant = "urn:ietf:params:oauth:grant-type:"
@@ -428,15 +418,15 @@ def test_axe_finds_nothing_on_the_pages_of_what_begins_elsewhere(page: Any, demo
     post("/oauth2/bc-authorize", **hint)
     page.goto(f"{PROVIDER}/my/requests")
     look("/my/requests")
-    page.click("main table button")
+    press(page, "main table button")
     page.wait_for_url("**/confirm?**")
     look("/confirm without a message")
-    page.click("text=Nee, stop dit")
+    press(page, "text=Nee, stop dit")
     look("/my/requests, refused")
-    page.click("main table button")
+    press(page, "main table button")
     page.wait_for_url("**/confirm?**")
     look("/confirm with a message")
-    page.click("text=Ja, ik begon dit")
+    press(page, "text=Ja, ik begon dit")
     look("/my/requests, allowed")
     token = post("/oauth2/token", grant_type="client_credentials", scope="consent:request")["access_token"]
     part = tokens["id_token"].split(".")[1]
@@ -451,7 +441,7 @@ def test_axe_finds_nothing_on_the_pages_of_what_begins_elsewhere(page: Any, demo
     look("/my/requests with a lodged one")
     page.goto(lodged["link"])
     look("a lodged request")
-    page.click("text=Mijn antwoorden bevestigen")
+    press(page, "text=Mijn antwoorden bevestigen")
     look("a lodged request without answers")
     for said in ("impossible", "other"):
         for path in ("/my/requests", "/device"):
@@ -472,7 +462,7 @@ def test_axe_finds_nothing_on_the_pages_of_what_begins_elsewhere(page: Any, demo
     look("/my/history with an exchange")
     page.goto(f"{PROVIDER}/my/withdraw-everything")
     look("/my/withdraw-everything")
-    page.click("main button[type=submit]")
+    press(page, "main button[type=submit]")
     page.wait_for_url("**/my/withdraw-everything?done=1")
     look("/my/withdraw-everything, done")
 

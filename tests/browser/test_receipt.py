@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import pytest
 
 from consent.ledger.checkpoint import Checkpoint, parse
 from keys.notes import split
+from tests.fixtures.browser import IN_A_BROWSER
 from tests.fixtures.server import copied
 from tests.fixtures.visitors import ring_of
 from tests.flows.test_independent_client import Stopping, logged_in
@@ -22,13 +22,7 @@ if TYPE_CHECKING:
     from tests.fixtures.server import Server
 
 __all__ = ["logged_in"]
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: install the package chromium"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+pytestmark = IN_A_BROWSER
 STEPS = ["file", "leaf", "key", "signature", "inclusion", "receipt", "today", "before"]
 
 
@@ -38,16 +32,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     made.start()
     yield made
     made.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ Which are tested here, which elsewhere and which are not met: docs/page-rules.md
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import httpx2
 import pytest
 
 from tests.browser.test_pages import looker
+from tests.fixtures.browser import IN_A_BROWSER, press
 from tests.fixtures.server import copied
 from tests.fixtures.visitors import Visitor, citizen, claims
 from tests.flows.test_independent_client import address, answer_of, redeem
@@ -27,13 +27,7 @@ from tests.flows.test_independent_client import address, answer_of, redeem
 if TYPE_CHECKING:
     from tests.fixtures.server import Server
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: install the package chromium"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+pytestmark = IN_A_BROWSER
 BOX, DESK = "b" * 40, "consent:permit consent:request"
 CONFIRM, STOP_ASKING = "main button:not([name=stop])", "main button[name=stop]"
 PARKING = {
@@ -104,16 +98,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield made
     finally:
         made.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +195,7 @@ def answer(page: Any, **answers: str) -> int:
     """Each item by one click, and the confirmation; answers how many clicks that was."""
     for name, value in answers.items():
         page.click(f"input[name={name}][value={value}]")
-    page.click(CONFIRM)
+    press(page, CONFIRM)
     return len(answers) + 1
 
 
@@ -248,7 +232,7 @@ def test_rule_01_and_22_stopping_takes_no_more_clicks_than_giving_and_who_will_b
     page.goto("/my/consents")
     for stopping, one in enumerate(("main tbody >> text=Stop", "main >> text=Yes, stop"), 1):
         assert "This has stopped" not in page.inner_text("main")
-        page.click(one)
+        press(page, one)
         assert stopping <= giving
 
     assert "This has stopped" in page.inner_text("main")
@@ -308,7 +292,7 @@ def test_rule_04_looking_waiting_and_closing_give_nothing(
 
     page.goto(asking())
     page.click("input[name=address][value=allow]")
-    page.click(STOP_ASKING)
+    press(page, STOP_ASKING)
 
     assert told(page) == {"access_denied", "error_description"}
     assert consents(page) == []
@@ -454,8 +438,8 @@ def test_rule_13_a_receipt_comes_in_the_message_box_and_so_does_the_end(
     ):
         assert one in received["text"]
     page.goto("/my/consents")
-    page.click("main tbody >> text=Stop")
-    page.click(CONFIRM)
+    press(page, "main tbody >> text=Stop")
+    press(page, CONFIRM)
     assert letter("consent.ended", "gets no more: Your address")["recipient"] == received["recipient"]
 
 
@@ -464,8 +448,8 @@ def test_rule_15_the_consents_are_one_click_from_the_overview_and_two_from_the_h
 ) -> None:
     page = open_page(reader)
     page.goto("/")
-    page.click("main >> text=To my overview")
-    page.click("main >> text=See or stop my consents")
+    press(page, "main >> text=To my overview")
+    press(page, "main >> text=See or stop my consents")
 
     assert page.url.endswith("/my/consents")
     assert page.inner_text("h1") == "My consents"
@@ -492,7 +476,7 @@ def test_rule_16_and_17_the_list_shows_what_matters_and_can_be_searched_sorted_a
         page.fill("input[name=search]", choices.pop("search", ""))
         for name, label in choices.items():
             page.select_option(f"select[name={name}]", label=label)
-        page.click("main form button")
+        press(page, "main form button")
         return [one.split("\t")[2] for one in page.locator("tbody tr").all_inner_texts()]
 
     assert found() == ["Your birth date", "Your income", "Your address"]
@@ -516,8 +500,8 @@ def test_rule_18_and_27_what_ended_stays_with_its_reason_and_how_to_undo_it(
     page.goto(asking())
     answer(page, address="allow", income="deny")
     page.goto("/my/consents")
-    page.click("main tbody a[href$=withdraw]")
-    page.click(CONFIRM)
+    press(page, "main tbody a[href$=withdraw]")
+    press(page, CONFIRM)
 
     done = page.locator("main .utrecht-alert--ok")
     assert done.locator("h2").inner_text() == "This has stopped"
@@ -542,11 +526,11 @@ def test_rule_19_and_20_before_the_last_step_it_says_what_follows_offers_deletio
     answer(page, address="allow", income="allow")
     permitted(page, "housing-benefit", "address")
     page.goto("/my/consents?search=income")
-    page.click("main tbody >> text=Stop")
+    press(page, "main tbody >> text=Stop")
     assert "used nothing of this so far" in page.inner_text("main")
     assert page.locator("main :is(input:not([type=hidden]), textarea, select)").count() == 0
     page.goto("/my/consents?search=address")
-    page.click("main tbody >> text=Stop")
+    press(page, "main tbody >> text=Stop")
     said = page.inner_text("main")
 
     assert "You can also apply on paper." in said
@@ -557,9 +541,9 @@ def test_rule_19_and_20_before_the_last_step_it_says_what_follows_offers_deletio
     page.go_back()
     assert faults(open_page(one, java_script_enabled=True), page.url) == {}
     page.check("input[name=delete]")
-    page.click(CONFIRM)
+    press(page, CONFIRM)
     assert "You also asked to delete what it already has." in page.inner_text(".utrecht-alert--ok")
-    page.click(".utrecht-alert--ok >> text=My complaints and requests")
+    press(page, ".utrecht-alert--ok >> text=My complaints and requests")
     assert page.locator("tbody tr").count() == 1
     assert "Request to delete" in page.inner_text("tbody tr")
 
@@ -615,23 +599,23 @@ def test_rule_21_and_28_a_guardian_answers_for_a_child_by_his_own_name_and_is_ve
     assert urlsplit(page.url).path == "/callback"
 
     page.goto("/my")
-    page.click("main >> text=Noor Voorbeeld")
+    press(page, "main >> text=Noor Voorbeeld")
     for where in ("See or stop these consents", "Details"):
         assert names_the_child()
-        page.click(f"main >> text={where}")
+        press(page, f"main >> text={where}")
     assert names_the_child()
     assert "A guardian gave permission (this was you)" in page.inner_text("main")
     looking = open_page(parent, java_script_enabled=True)
     assert faults(looking, page.url) == {}
     own.goto("/my/consents")
-    own.click("main tbody >> text=Details")
+    press(own, "main tbody >> text=Details")
     assert "A guardian gave permission" in own.inner_text("main")
 
     page.goto(links[1])
     assert faults(looking, page.url) == {}
     page.click("input[name=address][value=deny]")
     citizen(server, "Noor", **child, guardians=[])
-    page.click(CONFIRM)
+    press(page, CONFIRM)
     assert page.inner_text("h1") == "You cannot decide this for a child"
     assert page.goto(asked).status == 404
     assert [one for one in consents(own) if "Active" not in one] == []
@@ -663,7 +647,7 @@ def test_rule_08_and_23_uses_are_listed_newest_first_and_what_needs_no_permissio
     newest = table.locator("tbody tr").first
     assert newest.locator("input, button").count() == 0
     assert "you can object" in newest.inner_text()
-    newest.locator("a[href$=complaint]").click()
+    press(page, "main table >> nth=-1 >> tbody tr >> nth=0 >> a[href$=complaint]")
     assert page.locator("main form textarea").count() == 1
     assert not any("Parking" in one for one in consents(page))
 
@@ -707,6 +691,6 @@ def test_rule_28_who_is_too_young_is_asked_nothing_and_logs_in_all_the_same(
     assert "Your parent or guardian can answer this" in page.inner_text("main")
     assert page.locator("main input:not([type=hidden])").count() == 0
     assert faults(open_page(child, java_script_enabled=True), page.url) == {}
-    page.click("main button")
+    press(page, "main button")
     assert urlsplit(page.url).path == "/callback"
     assert consents(page) == []
