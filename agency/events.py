@@ -27,6 +27,8 @@ TYP, SCOPE = "secevent+jwt", "consent:events"
 KINDS = (
     "consent-given", "consent-changed", "consent-withdrawn", "consent-expired", "consent-used", "complaint-sent",
 )  # fmt: skip
+LOST = "events-lost"
+"""About the stream itself: events were deleted before you took them. Ask anew, by checks, what still holds."""
 REMEMBERED = 10_000
 MAX_BODY = 16_384
 AGAIN_S, AGAIN_MOST_S = 0.5, 60.0

@@ -18,7 +18,7 @@ EVENTS = frozenset(
         "client.added", "client.disabled", "client.secret_rotated", "client.invited", "client.registered", "client.updated",
         "client.deleted", "client.registration_token_rotated", "software_issuer.added", "code.reused", "token.revoked", "refresh.reused",
         "grant.amended", "grant.revoked",
-        "stream.added", "stream.changed", "stream.removed", "stream.resumed", "stream.replayed", "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.submitted",
+        "stream.added", "stream.changed", "stream.removed", "stream.resumed", "stream.replayed", "stream.lost", "agency.added", "agency.suspended", "agency.resumed", "purpose.added", "purpose.submitted",
         "purpose.published", "purpose.rejected", "purpose.retired",
         "key.rotated", "key.revoked", "consent.withdrawn_by_operator", "govstack.policy", "govstack.webhook", "ledger.reconciled", "ledger.keys_rotated",
         "row.altered",

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from agency.client import Client
 from agency.errors import AgencyError
-from agency.events import Event, Inbox, Stream
+from agency.events import LOST, Event, Inbox, Stream
 
 ENDS = ("consent-withdrawn", "consent-expired", "consent-used")
 
@@ -28,7 +28,7 @@ class Held:
 
     def ends(self, sub: str) -> int:
         """How many ends were heard of a citizen's consents: ask before you ask for data."""
-        return self._ends[sub]
+        return self._ends[sub] + self._ends[LOST]
 
     async def keep(self, sub: str, data: str, value: Any, *, ends: int) -> None:
         """Unless an end was heard since, or would not be heard: then nothing is held."""
@@ -36,7 +36,7 @@ class Held:
             await self._stream.begin()
         except AgencyError:
             return
-        if self._ends[sub] == ends:
+        if self.ends(sub) == ends:
             self._held.setdefault(sub, {})[data] = value
 
     def of(self, sub: str) -> list[str]:
@@ -44,6 +44,9 @@ class Held:
         return sorted(self._held.get(sub, {}))
 
     async def hear(self, event: Event) -> None:
+        if event.kind == LOST:  # an end was among them, perhaps
+            self._ends[LOST] += 1
+            self._held.clear()
         if event.kind in ENDS and event.said["purpose"] == self._purpose:
             self._ends[event.sub] += 1
             for data in event.said["data"]:

@@ -35,7 +35,8 @@ class StreamAnswer(msgspec.Struct, rename="camel"):
     """`pollEndpoint`: RFC 8936, also of a stream that is pushed. `waiting`: events that you have not taken.
 
     `status`: parked, of a stream whose endpoint failed for days; it is tried again when you say anew what you want.
-    `lastError`: why it failed last, since `failingSince`.
+    `lastError`: why it failed last, since `failingSince`. `deletedFrom`: when the first of what waits is deleted, if you
+    do not take it; `lost`: how many were, of which the event `events-lost` tells you.
     """
 
     id: str
@@ -47,6 +48,8 @@ class StreamAnswer(msgspec.Struct, rename="camel"):
     endpoint: str | None
     failing_since: str | None
     last_error: str
+    deleted_from: str | None
+    lost: int
 
 
 class StreamList(msgspec.Struct):

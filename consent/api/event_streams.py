@@ -32,8 +32,9 @@ from consent.api.event_shapes import (
 from consent.api.shapes import answer
 from consent.callers import Caller, Callers
 from consent.events import streams
+from consent.events.lost import KEPT
 from consent.events.polling import MOST, Asked, Polling
-from consent.events.streams import Delivered, TooManyStreams, Wanted
+from consent.events.streams import Counted, Delivered, TooManyStreams, Wanted
 from consent.registry import Registry
 from keys.seal import Sealer
 
@@ -71,7 +72,7 @@ class _Streams:
                 made = streams.add(connection, caller.agency, caller.client_id, wanted, now)
             except TooManyStreams:
                 raise Problem(409, f"An agency has {streams.MOST} event streams at most.") from None
-            return 201, msgspec.json.encode(self._told((made, 0)))
+            return 201, msgspec.json.encode(self._told(Counted(made, 0, None, 0)))
 
         return await effects.run(self._registry, self._sealer, request, caller, body, effect)
 
@@ -116,9 +117,9 @@ class _Streams:
         return answer(VerificationAnswer(_there(jti)), 202)
 
     async def replay(self, request: Request) -> Response:
-        caller, stream = await self._caller(request), request.path_params["stream"]
+        caller, stream, now = await self._caller(request), request.path_params["stream"], self._clock.now()
         body = await read_json(request, ReplayRequest)
-        count = await self._database.write(lambda c: streams.replay(c, stream, caller.agency, body.since))
+        count = await self._database.write(lambda c: streams.replay(c, stream, caller.agency, body.since, now))
         return answer(ReplayAnswer(_there(count)))
 
     async def deliveries(self, request: Request) -> Response:
@@ -132,14 +133,24 @@ class _Streams:
             raise Problem(400, "This address takes no query parameters.")
         return caller
 
-    def _told(self, found: streams.Counted | None) -> StreamAnswer:
-        stream, waiting = _there(found)
+    def _told(self, found: Counted | None) -> StreamAnswer:
+        told = _there(found)
+        stream = told.stream
         address = f"{self._issuer}{PATH}/{stream.id}/poll"
         at = effects.time(stream.created_at)
         status: Any = "parked" if stream.parked_at is not None else stream.status
-        since = _time(stream.failing_since)
         return StreamAnswer(
-            stream.id, list(stream.kinds), status, address, waiting, at, stream.endpoint or None, since, stream.said
+            stream.id,
+            list(stream.kinds),
+            status,
+            address,
+            told.waiting,
+            at,
+            stream.endpoint or None,
+            _time(stream.failing_since),
+            stream.said,
+            _time(told.oldest + KEPT if told.oldest is not None else None),
+            told.lost,
         )
 
     def _wanted(self, body: StreamRequest) -> Wanted:

@@ -17,6 +17,8 @@ GIVEN, CHANGED, WITHDRAWN = "consent-given", "consent-changed", "consent-withdra
 USED, EXPIRED = "consent-used", "consent-expired"
 COMPLAINT = "complaint-sent"
 KINDS = (GIVEN, CHANGED, WITHDRAWN, USED, EXPIRED, COMPLAINT)
+LOST = "events-lost"
+"""About the stream itself, asked for or not: what waited too long was deleted."""
 VERIFICATION = "verification"
 _SSF_VERIFICATION = "https://schemas.openid.net/secevent/ssf/event-type/verification"
 """OpenID Shared Signals Framework 1.0 section 8.1.4.1."""

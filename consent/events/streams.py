@@ -27,8 +27,16 @@ OVERLAP = timedelta(minutes=1)
 """A replay begins this long before its cursor: of two commits at once the one numbered first may have come last."""
 
 
-Counted = tuple[Stream, int]
-"""A stream, and how many events wait in it."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A stream, how many events wait in it, and since when the first. `lost`: deleted untaken, and not told yet."""
+
+    stream: Stream
+    waiting: int
+    oldest: datetime | None
+    lost: int
+
+
 Delivered = tuple[Event, datetime | None, str]
 """An event, when it was settled, and the error if it was refused."""
 
@@ -62,13 +70,23 @@ def add(connection: Connection, agency: str, client: str, wanted: Wanted, now: d
 
 
 def every(connection: Connection, agency: str) -> list[Counted]:
-    return [(one, events.count_waiting(connection, one.id)) for one in event_streams.of_agency(connection, agency)]
+    return [counted(connection, one) for one in event_streams.of_agency(connection, agency)]
+
+
+def counted(connection: Connection, stream: Stream) -> Counted:
+    lost = events.waiting_of_kind(connection, stream.id, sets.LOST)
+    return Counted(
+        stream,
+        events.count_waiting(connection, stream.id),
+        events.oldest_waiting(connection, stream.id, sets.LOST),
+        sum(one.content["events"] for one in lost),
+    )
 
 
 def find(connection: Connection, stream: str, agency: str) -> Counted | None:
     """None when the agency has no such stream."""
     found = event_streams.find(connection, stream, agency)
-    return (found, events.count_waiting(connection, stream)) if found is not None else None
+    return counted(connection, found) if found is not None else None
 
 
 def change(
@@ -95,11 +113,11 @@ def verify(connection: Connection, stream: str, agency: str, state: str, now: da
         return None
     jti, content = identifier(), {"state": state} if state else {}
     row = {"stream": stream, "jti": jti, "kind": sets.VERIFICATION, "sub": "", "content": content, "at": now}
-    events.put(connection, [row])
+    events.put(connection, [row], now)
     return jti
 
 
-def replay(connection: Connection, stream: str, agency: str, since: str | None) -> int | None:
+def replay(connection: Connection, stream: str, agency: str, since: str | None, now: datetime) -> int | None:
     """Send again what was taken after the event `since` (its jti), or all that is kept; how many.
 
     None when the agency has no such stream, or the stream keeps no such event.
@@ -107,9 +125,9 @@ def replay(connection: Connection, stream: str, agency: str, since: str | None) 
     if event_streams.find(connection, stream, agency) is None:
         return None
     if since is None:
-        return events.again(connection, stream, None)
+        return events.again(connection, stream, None, now)
     found = events.place_of(connection, stream, since)
-    return events.again(connection, stream, (found[0], found[1] - OVERLAP)) if found is not None else None
+    return events.again(connection, stream, (found[0], found[1] - OVERLAP), now) if found is not None else None
 
 
 def settle(

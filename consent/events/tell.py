@@ -36,14 +36,14 @@ def answered(
     if before is not None and held and before.expires_at is not None and before.expires_at <= facts["at"]:
         held = False
         if not before.expiry_told:
-            _ended(connection, pseudonyms, sets.EXPIRED, before, before.expires_at)
+            _ended(connection, pseudonyms, sets.EXPIRED, before, before.expires_at, now=facts["at"])
     if state == GIVEN:
         said = {"consent": consent, "expires_at": int(facts["expires_at"].timestamp()), "one_time": facts["once"]}
         if before is not None and held:
             said["previous"] = before.id
         _tell(connection, pseudonyms, sets.CHANGED if held else sets.GIVEN, facts, said)
     elif before is not None and held:
-        _ended(connection, pseudonyms, sets.WITHDRAWN, before, facts["at"])
+        _ended(connection, pseudonyms, sets.WITHDRAWN, before, facts["at"], now=facts["at"])
 
 
 def ended(connection: Connection, pseudonyms: Pseudonyms, kind: str, facts: Mapping[str, Any], consent: str) -> None:
@@ -69,7 +69,7 @@ def complained(
         if owner == agency and sets.COMPLAINT in wanted
     ]
     if rows:
-        events.put(connection, rows)
+        events.put(connection, rows, at)
 
 
 def expire(connection: Connection, pseudonyms: Pseudonyms, now: datetime, *, citizen: str | None = None) -> int:
@@ -82,18 +82,27 @@ def expire(connection: Connection, pseudonyms: Pseudonyms, now: datetime, *, cit
     found = events.expired(connection, now, BITE) if citizen is None else events.expired_of(connection, now, citizen)
     for one in found:
         assert one.expires_at is not None
-        _ended(connection, pseudonyms, sets.EXPIRED, one, one.expires_at)
+        _ended(connection, pseudonyms, sets.EXPIRED, one, one.expires_at, now=now)
     return len(found)
 
 
-def _ended(connection: Connection, pseudonyms: Pseudonyms, kind: str, record: Record, at: datetime) -> None:
+def _ended(
+    connection: Connection, pseudonyms: Pseudonyms, kind: str, record: Record, at: datetime, *, now: datetime
+) -> None:
     names = ("citizen", "agency", "purpose", "purpose_version", "category")
-    ended(connection, pseudonyms, kind, {**{name: getattr(record, name) for name in names}, "at": at}, record.id)
+    facts = {**{name: getattr(record, name) for name in names}, "at": at}
+    _tell(connection, pseudonyms, kind, facts, {"consent": record.id}, told_at=now)
 
 
 def _tell(
-    connection: Connection, pseudonyms: Pseudonyms, kind: str, facts: Mapping[str, Any], said: Mapping[str, Any]
+    connection: Connection,
+    pseudonyms: Pseudonyms,
+    kind: str,
+    facts: Mapping[str, Any],
+    said: Mapping[str, Any],
+    told_at: datetime | None = None,
 ) -> None:
+    """`told_at`: when it is told after it happened."""
     content = {
         **said,
         "recipient": facts["agency"],
@@ -114,4 +123,4 @@ def _tell(
         if kind in wanted
     ]
     if rows:
-        events.put(connection, rows)
+        events.put(connection, rows, told_at or facts["at"])

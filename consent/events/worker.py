@@ -1,20 +1,22 @@
-"""What events need while a server runs: telling of consents whose time is up, pushing, forgetting what was taken long ago."""
+"""What events need while a server runs: telling of consents whose time is up, pushing, forgetting what was taken, or was not, long ago."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from base.clock import Clock
 from base.database import Database, NoRoom
 from base.database.cleaning import Cleaner
 from base.log import log
-from consent.events import tell
+from consent.events import lost, tell
 from consent.events.push import Pusher
 from consent.store import events
 from keys.derive import Pseudonyms
 
 PAUSE_S = 0.5
+LOSE_EVERY = timedelta(hours=1)
 
 
 class EventWorker:
@@ -26,11 +28,12 @@ class EventWorker:
         self._clock = clock
         self._pusher = pusher
         self._cleaner = Cleaner(database, events.RULES, clock)
+        self._losing_next = clock.now()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         self._cleaner.start()
-        self._tasks = [asyncio.create_task(_ever(work)) for work in (self.expire, self._pusher.round)]
+        self._tasks = [asyncio.create_task(_ever(work)) for work in (self.expire, self.lose, self._pusher.round)]
 
     async def stop(self) -> None:
         await self._cleaner.stop()
@@ -47,6 +50,19 @@ class EventWorker:
             total += done
             if not done:
                 break
+        return total
+
+    async def lose(self) -> int:
+        """Now and then: delete what nobody took, and leave word of it. How many events that were."""
+        now, total = self._clock.now(), 0
+        if now < self._losing_next:
+            return 0
+        while await self._database.scan(lambda c: lost.is_any(c, now)):
+            done = await self._database.write(lambda c: lost.drop(c, now))
+            total += done
+            if not done:
+                break
+        self._losing_next = now + LOSE_EVERY
         return total
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,8 +14,8 @@ from base.database.cleaning import Rule
 from consent.store.records import Record, record_of
 from consent.store.tables import consent, stream_event
 
-RULES = (Rule(stream_event, "done_at", timedelta(days=30)), Rule(stream_event, "at", timedelta(days=90)))
-"""How long what was taken is kept for a replay; how long anything is kept."""
+RULES = (Rule(stream_event, "done_at", timedelta(days=30)),)
+"""How long what was taken is kept for a replay. What was not taken: consent.events.lost."""
 
 _PUT = insert(stream_event)
 _WAITING = (
@@ -45,8 +45,8 @@ class Event:
     at: datetime
 
 
-def put(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    connection.execute(_PUT, [{**row, "error": ""} for row in rows])
+def put(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
+    connection.execute(_PUT, [{**row, "waits_since": now, "error": ""} for row in rows])
 
 
 def latest(connection: Connection, stream: str, limit: int) -> list[tuple[Event, datetime | None, str]]:
@@ -67,6 +67,44 @@ def count_waiting(connection: Connection, stream: str) -> int:
     return int(connection.execute(select(func.count()).select_from(stream_event).where(*where)).scalar_one())
 
 
+def oldest_waiting(connection: Connection, stream: str, but: str) -> datetime | None:
+    """Since when the longest waiting event of a stream waits, but for one kind."""
+    where = (stream_event.c.stream == stream, stream_event.c.done_at.is_(None), stream_event.c.kind != but)
+    found: datetime | None = connection.execute(select(func.min(stream_event.c.waits_since)).where(*where)).scalar()
+    return found
+
+
+def is_untaken(connection: Connection, before: datetime, but: str) -> bool:
+    where = (stream_event.c.waits_since < before, stream_event.c.done_at.is_(None), stream_event.c.kind != but)
+    return connection.execute(select(stream_event.c.seq).where(*where).limit(1)).first() is not None
+
+
+def drop_untaken(connection: Connection, before: datetime, but: str, limit: int) -> list[tuple[str, datetime]]:
+    """Delete some of what waits since before this, but for one kind: of each its stream, and since when it waited."""
+    old = (
+        select(stream_event.c.seq)
+        .where(stream_event.c.waits_since < before, stream_event.c.done_at.is_(None), stream_event.c.kind != but)
+        .order_by(stream_event.c.waits_since)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    gone = delete(stream_event).where(stream_event.c.seq.in_(old))
+    rows = connection.execute(gone.returning(stream_event.c.stream, stream_event.c.waits_since))
+    return [(row.stream, row.waits_since) for row in rows]
+
+
+def waiting_of_kind(connection: Connection, stream: str, kind: str) -> list[Event]:
+    """Those of a kind that wait in a stream."""
+    where = (stream_event.c.stream == stream, stream_event.c.done_at.is_(None), stream_event.c.kind == kind)
+    return [_event(row) for row in connection.execute(select(stream_event).where(*where))]
+
+
+def remove(connection: Connection, seq: int) -> bool:
+    """One that waits; False when it was taken meanwhile."""
+    where = (stream_event.c.seq == seq, stream_event.c.done_at.is_(None))
+    return connection.execute(delete(stream_event).where(*where)).rowcount > 0
+
+
 def settle(connection: Connection, stream: str, jtis: Collection[str], error: str, now: datetime) -> None:
     """`error`: "" when they were taken. What was settled before stays as it was."""
     mine = (stream_event.c.jti.in_(jtis), stream_event.c.stream == stream, stream_event.c.done_at.is_(None))
@@ -80,13 +118,14 @@ def place_of(connection: Connection, stream: str, jti: str) -> tuple[int, dateti
     return (row.seq, row.at) if row is not None else None
 
 
-def again(connection: Connection, stream: str, since: tuple[int, datetime] | None) -> int:
+def again(connection: Connection, stream: str, since: tuple[int, datetime] | None, now: datetime) -> int:
     """What was settled waits again: what was told after the number `since`, and what happened since then."""
     where = [stream_event.c.stream == stream, stream_event.c.done_at.is_not(None)]
     if since is not None:
         # An end by time happened when the time was up, and may be told long after that.
         where.append(or_(stream_event.c.seq >= since[0], stream_event.c.at >= since[1]))
-    return connection.execute(update(stream_event).where(*where).values(done_at=None, error="")).rowcount
+    anew = update(stream_event).where(*where).values(done_at=None, error="", waits_since=now)
+    return connection.execute(anew).rowcount
 
 
 def forget(connection: Connection, subs: Collection[str]) -> None:

@@ -16,16 +16,16 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from base.database import Connection
-from consent.store.tables import consent_event, counted_month, figure, permit
+from consent.store.tables import consent_event, counted_month, event_stream, figure, permit, stream_event
 from consent.store.tables import data_use as use
 
 WHAT = (
     "allowed", "denied", "unknown", "given", "refused", "withdrawn", "not_taken", "taken", "not_closed", "too_often",
-    "near", "rail",
+    "near", "rail", "unheard",
 )  # fmt: skip
 """`denied`: of citizens; `unknown`: with pseudonyms that we never gave out. `given`, `refused`, `withdrawn`: consents.
 `not_taken`: permits that expired so. `taken`: those whose report fell due, of which `not_closed`: nothing was said. `too_often`: denied for the purpose's frequency; `near`: citizens whose uses come
-near it, of `rail` citizens who were used at all."""
+near it, of `rail` citizens who were used at all. `unheard`: events that an agency left untaken for too long."""
 _SLACK = timedelta(minutes=15)
 """Units that run beside each other are numbered in another order than they began: by seconds, and never by this."""
 _EVENTS = ("given", "refused", "withdrawn")
@@ -125,6 +125,19 @@ def near(
         for what, number in zip(("near", "rail"), found, strict=True)
         if number
     ]
+
+
+def unheard(connection: Connection, month: str, since: datetime, until: datetime) -> list[Figure]:
+    """Events that wait since this time and that their agencies have not taken at all."""
+    event = stream_event.c
+    where = (event.done_at.is_(None), event.waits_since >= since, event.waits_since < until, event.sub != "")
+    rows = connection.execute(
+        select(event_stream.c.agency, func.count(), func.count(event.sub.distinct()))
+        .select_from(stream_event.join(event_stream, event_stream.c.id == event.stream))
+        .where(*where)
+        .group_by(event_stream.c.agency)
+    )
+    return [Figure(month, row[0], "", "unheard", row[1], row[2]) for row in rows]
 
 
 def counted(connection: Connection, months: Iterable[str]) -> dict[str, datetime]:

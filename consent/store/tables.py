@@ -491,7 +491,9 @@ stream_event = Table(
     Column("kind", String(32), nullable=False),
     Column("sub", CITIZEN, nullable=False, index=True),
     Column("content", Json, nullable=False),
-    Column("at", Instant, nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    # When it was told, or was asked for again: an end by time may have happened long before that.
+    Column("waits_since", Instant, nullable=False, index=True),
     Column("done_at", Instant, index=True),
     Column("error", String(64), nullable=False),
     Index("ix_stream_event_order", "stream", "seq"),

@@ -23,6 +23,7 @@ KINDS = {
     "near_frequency": N_("Many citizens' data is used nearly as often as the purpose allows"),
     "above_frequency": N_("Uses were denied because they would have been more than the purpose allows"),
     "unknown_pseudonyms": N_("Attempts with pseudonyms that were never given out"),
+    "events_not_taken": N_("What became of permissions was not fetched for 30 days"),
 }
 TIMES = (100, 10, 3)
 """Steps of growth."""
@@ -32,7 +33,10 @@ NOT_TAKEN, NOT_CLOSED, DENIED, NEAR, ABOVE, UNKNOWN = 0.2, 0.2, 0.5, 0.25, 0.05,
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """`share`: at least so many of a hundred. `times`: at least so many times what it was, by day."""
+    """`share`: at least so many of a hundred. `times`: at least so many times what it was, by day.
+
+    Without either it is about ten people at least.
+    """
 
     kind: str
     agency: str
@@ -64,6 +68,8 @@ def _all(now: Period, before: Sequence[Period]) -> Iterator[Anomaly]:
     asked = _plus(allowed, denied)
     yield from _shares("mostly_denied", _by_agency(denied), _by_agency(asked), DENIED)
     yield from _shares("unknown_pseudonyms", _by_agency(unknown), _by_agency(_plus(asked, unknown)), UNKNOWN)
+    for agency, _ in (key for key, cell in cells["unheard"].items() if cell.people >= LEAST):
+        yield Anomaly("events_not_taken", agency)
     yield from _growth("more_uses", "allowed", now, before)
     yield from _growth("more_denials", "denied", now, before)
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from base import audit
 from base.database import Connection, Database
 from consent.catalogue import Catalogue, Purpose
+from consent.events.lost import LATE
 from consent.store import catalogue as catalogue_store
 from consent.store import supervision
 from consent.store.supervision import WHAT, Figure
@@ -73,6 +74,8 @@ def _count(connection: Connection, catalogue: Catalogue, month: Month, to_report
     found += supervision.answers(connection, month.name, month.since, month.until)
     # Those whose time to be reported ended in this month.
     found += supervision.reports(connection, month.name, month.since - to_report, month.until - to_report)
+    # Those that became late in this month.
+    found += supervision.unheard(connection, month.name, month.since - LATE, month.until - LATE)
     for purpose in catalogue.purposes.values():
         found += _near(connection, purpose, month)
     return found

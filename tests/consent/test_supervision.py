@@ -273,6 +273,7 @@ class TestAnomalies:
                 "too_often",
                 "near",
                 "rail",
+                "unheard",
             )
         }
         return Period(days, {**empty, **{what: {("a", "x"): cell} for what, cell in cells.items()}})

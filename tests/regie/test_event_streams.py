@@ -49,5 +49,27 @@ async def test_a_receiver_that_is_given_up_is_told_and_resumed(inside: Inside) -
             inside.run(f"event-stream {command}", id="nobodys")
 
 
+async def test_whose_events_wait_for_a_month_or_were_deleted_is_told(inside: Inside) -> None:
+    house, clock = inside.house, inside.clock
+    wanted, database = Wanted(sets.KINDS, streams.ENABLED), house.databases["consent"]
+    made = database.write_now(lambda c: streams.add(c, "municipality", "test", wanted, clock.now()))
+    database.write_now(lambda c: streams.verify(c, made.id, "municipality", "", clock.now()))
+    clock.advance(29 * 86_400)
+    fine = _finding(inside)
+    clock.advance(86_400)
+    late, (row,) = _finding(inside), inside.run("event-stream list")
+    clock.advance(61 * 86_400)
+    await house.consent.event_worker.lose()
+    gone, (row_after,) = _finding(inside), inside.run("event-stream list")
+
+    assert fine == (True, "1, 1 events wait")
+    assert late[0] is False
+    assert f"not taken for 30 days, deleted after 90: municipality ({made.id})" in late[1]
+    assert (row["waiting_since"][:10], row["deleted_from"][:10], row["lost"]) == ("2026-11-24", "2027-02-22", 0)
+    assert gone[0] is False
+    assert f"deleted, since nobody took them in 90 days: municipality ({made.id})" in gone[1]
+    assert (row_after["deleted_from"], row_after["lost"]) == ("", 1)
+
+
 def _finding(inside: Inside) -> tuple[bool, str]:
     return next((one["ok"], one["detail"]) for one in inside.run("doctor") if one["check"] == "event streams")

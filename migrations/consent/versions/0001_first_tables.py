@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_ccb9495d"
+revision = "0001_def0e85d"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -536,6 +536,7 @@ def upgrade() -> None:
         sa.Column("sub", sa.String(length=43), nullable=False),
         sa.Column("content", base.database.types.Json(), nullable=False),
         sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.Column("waits_since", base.database.types.Instant(), nullable=False),
         sa.Column("done_at", base.database.types.Instant(), nullable=True),
         sa.Column("error", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_stream_event")),
@@ -543,7 +544,6 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("stream_event", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_stream_event_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_stream_event_done_at"), ["done_at"], unique=False)
         batch_op.create_index("ix_stream_event_order", ["stream", "seq"], unique=False)
         batch_op.create_index(batch_op.f("ix_stream_event_sub"), ["sub"], unique=False)
@@ -554,6 +554,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("done_at IS NULL"),
             postgresql_where=sa.text("done_at IS NULL"),
         )
+        batch_op.create_index(batch_op.f("ix_stream_event_waits_since"), ["waits_since"], unique=False)
 
     op.create_table(
         "subject",
@@ -606,6 +607,7 @@ def downgrade() -> None:
 
     op.drop_table("subject")
     with op.batch_alter_table("stream_event", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_stream_event_waits_since"))
         batch_op.drop_index(
             "ix_stream_event_waiting",
             sqlite_where=sa.text("done_at IS NULL"),
@@ -614,7 +616,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_stream_event_sub"))
         batch_op.drop_index("ix_stream_event_order")
         batch_op.drop_index(batch_op.f("ix_stream_event_done_at"))
-        batch_op.drop_index(batch_op.f("ix_stream_event_at"))
 
     op.drop_table("stream_event")
     op.drop_table("reminder")
