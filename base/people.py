@@ -5,6 +5,7 @@ The registry never imports the provider: the provider implements `CitizenSession
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -125,12 +126,19 @@ class Guardians(Protocol):
         """Whom this citizen acts for: alive, and below the age of deciding alone; nobody when he is below it himself."""
         ...
 
+    async def guardians(self, children: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """By child who acts for it, by the same rule; without those for whom nobody does. All are registry's handles."""
+        ...
+
 
 class NoGuardians:
     """A registry without a provider beside it: everybody acts for himself."""
 
     async def children(self, guardian: str) -> list[Child]:  # noqa: ARG002 - the protocol's
         return []
+
+    async def guardians(self, children: Sequence[str]) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - the protocol's
+        return {}
 
 
 class CitizenSessions(Protocol):

@@ -171,8 +171,9 @@ class Consent:
         api = Cached(openapi.document(self.settings.issuer, self.settings.mtls_address), extra=version)
         return {"/consent/v1/openapi.json": api, **ledger.documents(self.ledger)}
 
-    def letters(self, renderer: Renderer) -> Letters:
-        return Letters(self.database, self.registry, renderer.translations, self.settings.issuer, self.clock)
+    def letters(self, renderer: Renderer, guardians: Guardians) -> Letters:
+        issuer = self.settings.issuer
+        return Letters(self.database, self.registry, renderer.translations, issuer, self.clock, guardians)
 
     def worker(self, handlers: Mapping[str, Handler]) -> Worker:
         """Delivers the registry's events; `handlers` by kind: consent.given, refused, withdrawn, used; request.answered, closed."""

@@ -17,6 +17,7 @@ from base.clock import Clock
 from base.database import Connection, Database
 from base.i18n import DEFAULT, N_, day, text
 from base.ids import identifier
+from base.people import Guardians
 from consent.catalogue import Catalogue
 from consent.checks import GIVEN, REFUSED
 from consent.registry import Registry
@@ -43,6 +44,7 @@ OPENINGS = {
     (ENDED, GUARDIAN): N_("You stopped this for a child, as its guardian:"),
     (ENDED, CHILD): N_("A guardian stopped this for you:"),
     (REMINDER, SELF): N_("You allow this. You need to do nothing if it is still right:"),
+    (REMINDER, GUARDIAN): N_("This is allowed of a child you act for. You need to do nothing if it is still right:"),
 }
 """By what the letter is about, and who reads it: who did it himself, who did it for another, or that other."""
 LINES = {
@@ -87,12 +89,14 @@ class Letters:
         translations: Mapping[str, NullTranslations],
         issuer: str,
         clock: Clock,
+        guardians: Guardians,
     ) -> None:
         self._database = database
         self._registry = registry
         self._translations = translations
         self._address, self._guardians_address = f"{issuer}/my/consents", f"{issuer}/my"
         self._clock = clock
+        self._guardians = guardians
 
     async def happened(self, event: Mapping[str, Any]) -> None:
         """An event of the register has left its outbox. The last of those of one act has a letter written about all.
@@ -113,13 +117,17 @@ class Letters:
         await self._database.write(unit)
 
     async def remind(self) -> int:
-        """Everybody of whom something stands and who heard nothing of it for 90 days. Answers how many."""
+        """Everybody of whom something stands and who heard nothing of it for 90 days, and a child's guardians with it.
+
+        Answers of how many.
+        """
         after, total, now = "", 0, self._clock.now()
         while True:
             found = await self._database.scan(lambda c, after=after: store.bite(c, after, now, BITE))  # type: ignore[misc]  # bound at once
             due = [citizen for citizen, heard_at in found if now - heard_at >= AFTER]
             if due:
-                await self._database.write(lambda c, due=due: _remind(c, due, now))  # type: ignore[misc]  # bound at once
+                acting = await self._guardians.guardians(due)
+                await self._database.write(lambda c, due=due, acting=acting: _remind(c, due, acting, now))  # type: ignore[misc]  # bound at once
                 total += len(due)
             if len(found) < BITE:
                 return total
@@ -127,25 +135,32 @@ class Letters:
 
     async def read(self, message: Mapping[str, Any]) -> Letter | None:
         """The letter of one message of the outbox; None when there is nothing to say any more."""
-        at, now = datetime.fromisoformat(message["at"]), self._clock.now()
+        at, now, about = datetime.fromisoformat(message["at"]), self._clock.now(), message["about"]
+        is_own = about == message["citizen"]
+        if message["kind"] == REMINDER and not is_own and not await self._acts_for(message["citizen"], about):
+            return None
 
         def unit(connection: Connection) -> Sequence[Line]:
             if message["kind"] == REMINDER:
-                return store.standing(connection, message["citizen"], now, MOST)
-            return store.together(connection, message["about"], at)[0][:MOST]
+                return store.standing(connection, about, now, MOST)
+            return store.together(connection, about, at)[0][:MOST]
 
         lines = await self._database.read(unit)
         if not lines:
             return None
-        reader = GUARDIAN if message["about"] != message["citizen"] else CHILD if lines[0].by_guardian else SELF
+        reader = GUARDIAN if not is_own else CHILD if lines[0].by_guardian else SELF
         return self._letter(message["id"], message["kind"], reader, lines, await self._registry.catalogue())
+
+    async def _acts_for(self, guardian: str, child: str) -> bool:
+        """Still: what is sent again may be days old."""
+        return guardian in (await self._guardians.guardians([child])).get(child, ())
 
     def _letter(self, letter_id: str, kind: str, reader: str, lines: Sequence[Line], catalogue: Catalogue) -> Letter:
         language = lines[0].language if lines[0].language in self._translations else DEFAULT
         _ = self._translations[language].gettext
         agencies = dict.fromkeys(text(catalogue.agencies[one.agency].name, language) for one in lines)
         said = [_(OPENINGS[kind, reader])]
-        said.extend(f"- {self._line(one, catalogue, language)}" for one in lines)
+        said.extend(f"- {self._line(one, reader, catalogue, language)}" for one in lines)
         if reader == GUARDIAN:
             said.append(_(CLOSING_OF_GUARDIAN) % {"address": self._guardians_address})
         else:
@@ -153,10 +168,10 @@ class Letters:
         subject = _(SUBJECTS[kind]) % {"agency": ", ".join(agencies)}
         return Letter(letter_id, kind, language, subject, "\n\n".join(said))
 
-    def _line(self, one: Line, catalogue: Catalogue, language: str) -> str:
+    def _line(self, one: Line, reader: str, catalogue: Catalogue, language: str) -> str:
         _ = self._translations[language].gettext
         category, purpose = catalogue.categories[one.category], catalogue.versions[one.purpose, one.purpose_version]
-        sentences = LINES_BY_GUARDIAN if one.by_guardian else LINES
+        sentences = LINES if reader == SELF else LINES_BY_GUARDIAN
         sentence = sentences["once" if one.type == GIVEN and one.once else one.type]
         what = _(sentence) % {
             "agency": text(catalogue.agencies[one.agency].name, language),
@@ -171,10 +186,14 @@ class Letters:
         return f"{what} {about}"
 
 
-def _remind(connection: Connection, citizens: Sequence[str], now: datetime) -> None:
+def _remind(
+    connection: Connection, citizens: Sequence[str], acting: Mapping[str, Sequence[str]], now: datetime
+) -> None:
     for citizen in citizens:
         store.reminded(connection, citizen, now)
         _write(connection, identifier(), REMINDER, citizen, now, now)
+        for guardian in acting.get(citizen, ()):
+            _write(connection, identifier(), REMINDER, guardian, now, now, about=citizen)
 
 
 def _write(

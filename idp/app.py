@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -140,6 +140,13 @@ class Provider:
         context = self.context
         return await context.database.read(
             lambda c: guardianship.children(c, context.ring, guardian, context.decides_alone)
+        )
+
+    async def guardians(self, children: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """See base.people.Guardians."""
+        context = self.context
+        return await context.database.read(
+            lambda c: guardianship.guardians(c, context.ring, children, context.decides_alone)
         )
 
     async def account(self, citizen: str) -> dict[str, Any]:

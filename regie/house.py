@@ -46,7 +46,7 @@ class House:
         self.renderer = Renderer(TEMPLATES, settings, mac=ring.pseudonyms.mac)
         self.consent = Consent(settings, consent, ring, clock)
         self.provider = Provider(settings, idp, ring, clock, self.renderer, self.consent.registry)
-        letters = self.consent.letters(self.renderer)
+        letters = self.consent.letters(self.renderer, self.provider)
         self.post = Post(letters, self.provider.message_box(), consent, clock)
 
     @classmethod

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 from base.database import Connection
 from base.people import Child
@@ -26,6 +27,22 @@ def children(connection: Connection, ring: Ring, guardian: str, decides_alone: C
         if child is not None and not decides_alone(child):
             found.append(Child(ring.pseudonyms.handle(one.id), child.name))
     return sorted(found, key=lambda one: one.name.casefold())
+
+
+def guardians(
+    connection: Connection, ring: Ring, children: Sequence[str], decides_alone: Callable[[Person], bool]
+) -> dict[str, list[str]]:
+    """Of registry handles, by the rule of `children`; only of those that have one."""
+    found: dict[str, list[str]] = defaultdict(list)
+    pairs = custody.pairs(connection, children)
+    known = people.by_number(connection, [index for _, _, index in pairs])
+    for child_handle, child_id, index in pairs:
+        guardian, child = known.get(index), people.find(connection, child_id)
+        if guardian is not None and child is not None:
+            older, younger = _living(ring, guardian), _living(ring, child)
+            if older is not None and younger is not None and decides_alone(older) and not decides_alone(younger):
+                found[child_handle].append(ring.pseudonyms.handle(guardian.id))
+    return found
 
 
 def _living(ring: Ring, citizen: StoredCitizen) -> Person | None:

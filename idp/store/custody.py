@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from base.database import Connection
 from idp.store.people import StoredCitizen, stored
-from idp.store.tables import citizen, guardianship
+from idp.store.tables import citizen, guardianship, handle
 
 
 def replace(connection: Connection, custodies: Mapping[str, Sequence[str]]) -> None:
@@ -28,6 +28,14 @@ def children(connection: Connection, guardian_id: str) -> list[StoredCitizen]:
     found = select(citizen).select_from(whose.join(citizen, citizen.c.id == guardianship.c.child))
     rows = connection.execute(found.where(guardian.c.id == guardian_id).order_by(citizen.c.id))
     return [stored(row) for row in rows]
+
+
+def pairs(connection: Connection, handles: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Of these children: the handle, the id, and the index of one who has custody."""
+    whose = handle.join(guardianship, guardianship.c.child == handle.c.citizen)
+    found = select(handle.c.handle, guardianship.c.child, guardianship.c.guardian).select_from(whose)
+    rows = connection.execute(found.where(handle.c.handle.in_(handles)).order_by(*found.selected_columns))
+    return [(row.handle, row.child, row.guardian) for row in rows]
 
 
 def count(connection: Connection, child_id: str) -> int:

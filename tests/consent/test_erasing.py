@@ -52,7 +52,7 @@ async def test_what_goes_is_what_the_command_takes_and_every_proof_still_verifie
     saved = (await browser.http.get(f"/my/receipts/{leaf}")).content
     before = state(inside, "anna")
     inside.clock.advance(91 * 86_400)
-    assert await inside.house.consent.letters(inside.house.renderer).remind() == 2
+    assert await inside.house.consent.letters(inside.house.renderer, inside.house.provider).remind() == 2
     await browser.get(f"{inside.issuer}/login?to={CONFIRM}")
     await browser.log_in()
     assert state(inside, "anna")["consent.reminder"] == 1

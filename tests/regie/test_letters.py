@@ -14,6 +14,7 @@ import pytest
 from base.outbox import Worker
 from base.settings import Settings, UnsafeSettings
 from consent.interface import PersonalDataUse
+from consent.letters import Letters
 from tests.fixtures.server import CITIZENS
 from tests.fixtures.visitors import PASSWORD
 
@@ -69,6 +70,10 @@ async def answered(house: Inside, username: str, use: PersonalDataUse, *, allow:
     await registry.answer(citizen=citizen, question=question, answers=answers, language="nl")
 
 
+def letters_of(house: Inside) -> Letters:
+    return house.house.consent.letters(house.house.renderer, house.house.provider)
+
+
 def worker_of(house: Inside) -> Worker:
     async def done(_event: dict[str, Any]) -> None:
         """What the house does besides is not what this is about."""
@@ -91,7 +96,7 @@ def told(box: Box) -> list[tuple[str, str]]:
 
 
 async def test_rule_14_a_reminder_every_90_days_of_what_stands_and_of_nothing_else(house: Inside, box: Box) -> None:
-    letters, worker = house.house.consent.letters(house.house.renderer), worker_of(house)
+    letters, worker = letters_of(house), worker_of(house)
     await answered(house, "anna", HOUSING)
     await answered(house, "bram", INSURANCE)
     await delivered(worker)
@@ -113,6 +118,39 @@ async def test_rule_14_a_reminder_every_90_days_of_what_stands_and_of_nothing_el
     assert told(box) == [("anna", "consent.reminder")]
     house.clock.advance(90 * DAY_S)
     assert await letters.remind() == 1
+
+
+async def test_rule_14_the_guardians_of_a_child_are_reminded_with_it_as_long_as_they_act_for_it(
+    house: Inside, box: Box
+) -> None:
+    noor = {"national_number": "999900031", "given_names": "Noor", "family_name": "Voorbeeld"}
+    noor |= {"birth_date": f"{house.clock.now().year - 10}-06-01"}
+    login = {"username": "noor", "password": PASSWORD, "guardians": [CITIZENS["anna"][0], CITIZENS["bram"][0]]}
+    house.citizens["noor"] = house.run("citizen add", {**noor, **login})["id"]
+    letters, worker = letters_of(house), worker_of(house)
+    await answered(house, "noor", HOUSING)
+    await delivered(worker)
+    box.letters.clear()
+
+    house.clock.advance(90 * DAY_S)
+    assert await letters.remind() == 1
+    await delivered(worker)
+    its, hers, his = sorted(box.letters, key=lambda one: one["recipient"] != noor["national_number"])
+    assert its["text"].startswith("U staat dit toe.")
+    assert {hers["recipient"], his["recipient"]} == {CITIZENS["anna"][0], CITIZENS["bram"][0]}
+    assert hers["text"].startswith("Dit is toegestaan van een kind voor wie u handelt.")
+    assert "Gemeente Lindermeer mag gebruiken, tot" in hers["text"]
+    assert f"“Kinderen voor wie u handelt”, op {house.issuer}/my." in hers["text"]
+
+    box.letters.clear()
+    house.clock.advance(90 * DAY_S)
+    assert await letters.remind() == 1
+    # Custody ends while the letters wait.
+    extract = house.house.settings.data_dir / "extract"
+    extract.write_text(json.dumps({**noor, "guardians": [CITIZENS["bram"][0]]}))
+    house.run("citizen import", path=str(extract))
+    await delivered(worker)
+    assert {one["recipient"] for one in box.letters} == {noor["national_number"], CITIZENS["bram"][0]}
 
 
 async def test_rule_13_of_what_a_guardian_did_both_are_told_and_each_in_words_that_are_true(
@@ -171,7 +209,7 @@ async def test_who_was_forgotten_gets_no_letter(house: Inside, box: Box) -> None
     await delivered(worker)
     house.clock.advance(90 * DAY_S)
 
-    assert await house.house.consent.letters(house.house.renderer).remind() == 0
+    assert await letters_of(house).remind() == 0
     assert box.letters == []
 
 

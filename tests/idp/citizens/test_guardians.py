@@ -56,14 +56,17 @@ class Register:
         return handle
 
     def children(self, guardian: str) -> list[str]:
-        today = self.clock.now().date()
-
-        def decides_alone(person: Person) -> bool:
-            return person.has_reached(16, today)
-
-        found = self.database.read_now(lambda c: guardianship.children(c, self.ring, guardian, decides_alone))
+        found = self.database.read_now(lambda c: guardianship.children(c, self.ring, guardian, self._decides_alone))
         assert all(one.citizen == self.ring.pseudonyms.handle(self.id(CHILD)) for one in found if "Noor" in one.name)
         return [one.name for one in found]
+
+    def guardians(self, *children: str) -> dict[str, list[str]]:
+        return self.database.read_now(
+            lambda c: guardianship.guardians(c, self.ring, children, self._decides_alone),
+        )
+
+    def _decides_alone(self, person: Person) -> bool:
+        return person.has_reached(16, self.clock.now().date())
 
     def erase(self, number: str) -> None:
         citizen_id = self.id(number)
@@ -86,6 +89,25 @@ def test_a_guardian_acts_for_the_children_that_are_below_the_age_now(extract: Re
     assert extract.children("A" * 43) == []
     extract.clock.advance(500 * 86_400)
     assert extract.children(parent) == ["Noor Voorbeeld"]
+
+
+def test_the_guardians_of_a_child_are_those_who_act_for_it_and_nobody_else(extract: Register) -> None:
+    """Not of who decides alone; none that is dead, too young, or not here yet."""
+    too_young = f"999900067,Kim,Voorbeeld,2019-06-01,active,{TEEN} {OTHER}"
+    extract.take(*FAMILY[:4], FAMILY[4].replace("active", "deceased"), too_young)
+    parent, child, teen, grown, sister = (extract.log_in(one) for one in (PARENT, CHILD, TEEN, GROWN, "999900067"))
+
+    asked = (parent, child, teen, grown, sister, "A" * 43)
+    assert extract.guardians(*asked) == {child: [parent], teen: [parent]}
+    extract.take(FAMILY[4])
+    other = extract.log_in(OTHER)
+    found = {one: set(guardians) for one, guardians in extract.guardians(*asked).items()}
+    assert found == {child: {parent, other}, teen: {parent}, sister: {other}}
+    extract.clock.advance(500 * 86_400)
+    assert set(extract.guardians(*asked)) == {child, sister}
+    extract.erase(CHILD)
+    assert set(extract.guardians(*asked)) == {sister}
+    assert extract.guardians() == {}
 
 
 def test_each_import_of_a_child_replaces_its_guardians(extract: Register) -> None:
