@@ -18,7 +18,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from base.database import engines, migrating
-from base.database.engines import DatabaseInUse, FileLock
+from base.database.engines import DatabaseFailed, DatabaseInUse, FileLock
 from base.database.migrating import UnknownTables
 from base.database.reserve import Reserve
 from base.database.writer import MAX_WAITING, Busy, Job, NoRoom, Writer
@@ -101,8 +101,13 @@ class Database:
         return future.result()
 
     def read_now(self, unit: Callable[[Connection], T]) -> T:
-        with self._read.connect() as connection:
-            return unit(connection)
+        try:
+            return self._read_once(unit)
+        except DatabaseFailed as error:
+            if not error.connection_invalidated:
+                raise
+            # PostgreSQL was restarted since: the pool throws away what is as old.
+            return self._read_once(unit)
 
     def snapshot_now(self, unit: Callable[[Connection], T]) -> T:
         """As `read_now`, of one moment however long it takes: for an audit."""
@@ -165,6 +170,10 @@ class Database:
                     Writer(self._write, self._waiting, f"{self.name}-writer", has_room)
                     for _ in range(self._writer_count)
                 ]
+
+    def _read_once(self, unit: Callable[[Connection], T]) -> T:
+        with self._read.connect() as connection:
+            return unit(connection)
 
     def _reader(self) -> Connection:
         """The loop's own connection: in autocommit, so that each statement sees what is committed."""

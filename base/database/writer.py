@@ -4,6 +4,7 @@ Each runs in a savepoint of its own (in the transaction itself when it is the on
 alone. Every caller is answered after the commit.
 If the commit fails, every caller of the batch gets the error and the connection is thrown away: after a failed fsync
 nobody knows what is on disk, and a second fsync that succeeds proves nothing.
+A connection that turns out to be dead before the commit was said has changed nothing: its units run again on a new one.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import queue
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Transaction
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from base.database.prepared import check_stands
 
@@ -105,6 +106,7 @@ class Writer:
     def _attempt(self, connection: Connection | None, batch: list[Job]) -> Connection | None:
         """Run a batch; answer everybody. None when the connection is no longer to be trusted."""
         done: list[Done] = []
+        said = False
         try:
             connection = connection or self._engine.connect()
             with connection.begin() as transaction:
@@ -114,12 +116,11 @@ class Writer:
                 else:
                     say = _voice(connection)
                     done = [_in_savepoint(connection, say, job) for job in batch]
+                said = True
         except BaseException as error:  # noqa: BLE001 - whatever it is, callers must hear of it and the thread must live
-            again = len(batch) > 1 or _may_retry(error)
             _discard(connection)
-            if again and _may_retry(error):
-                for job in batch:
-                    _answer([self._alone(job)])
+            if _in_the_way(error) or (_died(error) and not said):
+                self._each_alone(batch)
             else:
                 _answer((job, None, error) for job in batch)
             return None
@@ -133,6 +134,15 @@ class Writer:
         _answer((job, None, NoRoom("the disk is full")) for job in batch if not job.vital)
         return [job for job in batch if job.vital]
 
+    def _each_alone(self, batch: Sequence[Job]) -> None:
+        for place, job in enumerate(batch):
+            done = self._alone(job)
+            if isinstance(done[2], OperationalError) and done[2].statement is None:
+                # There is no new connection: nobody waits for as many failures as there are units.
+                _answer((one, None, done[2]) for one in batch[place:])
+                return
+            _answer([done])
+
     def _alone(self, job: Job) -> Done:
         """A unit by itself, again and again while PostgreSQL says that another one was in its way."""
         attempt = 1
@@ -141,7 +151,7 @@ class Writer:
                 with self._engine.begin() as connection:
                     result = job.unit(connection)
             except BaseException as error:  # noqa: BLE001 - as above
-                if attempt == RETRIES or not _may_retry(error):
+                if attempt == RETRIES or not _in_the_way(error):
                     return job, None, error
             else:
                 return job, result, None
@@ -176,7 +186,7 @@ def _in_transaction(connection: Connection, transaction: Transaction, job: Job) 
     try:
         return job, job.unit(connection), None
     except Exception as error:
-        if _may_retry(error):
+        if _in_the_way(error) or _died(error):
             raise
         transaction.rollback()
         return job, None, error
@@ -187,7 +197,7 @@ def _in_savepoint(connection: Connection, say: Callable[[str], object], job: Job
     try:
         result = job.unit(connection)
     except Exception as error:
-        if _may_retry(error):
+        if _in_the_way(error) or _died(error):
             raise
         say("ROLLBACK TO SAVEPOINT unit")
         say("RELEASE SAVEPOINT unit")
@@ -214,7 +224,12 @@ def _voice(connection: Connection) -> Callable[[str], object]:
     return say
 
 
-def _may_retry(error: BaseException) -> bool:
+def _died(error: BaseException) -> bool:
+    """Whether the connection went, and with it what was not committed: PostgreSQL was restarted."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def _in_the_way(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _RETRY
 
 

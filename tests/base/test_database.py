@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import func, insert, select, text
+from sqlalchemy.exc import DBAPIError
 
 from base.database import UnknownTables
 from base.ids import identifier
@@ -105,3 +106,79 @@ def test_tables_of_a_version_that_is_unknown_are_refused_and_left_alone(backend:
         database.migrate()
 
     assert database.read_now(count) == 1
+
+
+KILL_OTHERS = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+class TestPostgresqlWasRestarted:
+    """Every connection is dead, and nobody was told."""
+
+    async def test_nobody_is_refused_for_it(self, backend: Backend) -> None:
+        database, other = backend.open("idp"), backend.open("idp")
+        ready = threading.Barrier(4)
+
+        def meet(_: Connection) -> None:
+            ready.wait(10)
+
+        for turn in range(3):
+            await asyncio.gather(*(database.write(add) for _ in range(40)))
+            with ThreadPoolExecutor(4) as pool:  # as many connections are open
+                assert list(pool.map(database.read_now, [meet] * 4)) == [None] * 4
+            assert other.write_now(lambda c: c.execute(text(KILL_OTHERS)).scalar_one()) >= 5
+            reads = [database.read(count) for _ in range(20)]
+            names = await asyncio.gather(*(database.write(add) for _ in range(40)), *reads)
+            assert len(set(names[:40])) == 40
+            assert await database.read(count) == 80 * (turn + 1)
+
+    async def test_what_it_was_in_the_middle_of_runs_again_and_its_neighbours_with_it(self, backend: Backend) -> None:
+        database, runs = backend.open("idp"), [0]
+
+        def dies(connection: Connection) -> str:
+            runs[0] += 1
+            name = add(connection)
+            if runs[0] == 1:
+                connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+            return name
+
+        names = await asyncio.gather(
+            database.write(add), *(database.write(one) for one in [add] * 9 + [dies] + [add] * 9)
+        )
+        assert runs == [2]
+        assert len(set(names)) == await database.read(count) == 20
+
+    async def test_what_dies_each_time_is_told_so_and_takes_nobody_along(self, backend: Backend) -> None:
+        database = backend.open("idp")
+
+        def dies(connection: Connection) -> None:
+            add(connection)
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+        done = await asyncio.gather(
+            *(database.write(one) for one in (add, dies, add, add)),  # type: ignore[arg-type]
+            return_exceptions=True,
+        )
+        assert [isinstance(one, DBAPIError) for one in done] == [False, True, False, False]
+        assert await database.read(count) == 3
+
+    async def test_a_commit_of_which_nobody_knows_is_not_made_twice(self, backend: Backend) -> None:
+        database, runs = backend.open("idp"), [0]
+        database.write_now(
+            lambda c: c.exec_driver_sql(
+                """CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS
+                   $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+                   CREATE CONSTRAINT TRIGGER dies AFTER INSERT ON handle DEFERRABLE INITIALLY DEFERRED
+                   FOR EACH ROW EXECUTE FUNCTION die()"""
+            )
+        )
+
+        def unit(connection: Connection) -> str:
+            runs[0] += 1
+            return add(connection)
+
+        with pytest.raises(DBAPIError):
+            await database.write(unit)
+        assert runs == [1]
+        database.write_now(lambda c: c.exec_driver_sql("DROP TRIGGER dies ON handle"))
+        assert await database.read(count) == 0
