@@ -143,13 +143,17 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """A snapshot. `purposes`: the published version of each; `versions`: all, by (id, version)."""
+    """A snapshot. `purposes`: the published version of each; `versions`: all, by (id, version).
+
+    `altered`: rows that are not what operators' acts made them, and so allow nothing (consent.believed).
+    """
 
     revision: int
     agencies: Mapping[str, Agency]
     categories: Mapping[str, Category]
     purposes: Mapping[str, Purpose]
     versions: Mapping[tuple[str, int], Purpose]
+    altered: tuple[str, ...] = ()
 
     def is_active(self, agency: str) -> bool:
         """Whether it takes part now: known, and not suspended."""

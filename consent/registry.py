@@ -15,6 +15,7 @@ from base.database import Connection, Database
 from base.database.together import Together
 from base.settings import Settings
 from consent import checks, exchanging, frequency, history, permits, questions, receipts, records, releasing, seals
+from consent.believed import newest
 from consent.catalogue import Catalogue
 from consent.checks import Decision
 from consent.errors import AgencySuspended
@@ -35,7 +36,6 @@ from consent.permits import Asked, Outcome
 from consent.receipts import Receipt
 from consent.records import Withdrawn
 from consent.releasing import BUILT_IN_SOURCE
-from consent.store import catalogue as catalogue_store
 from consent.store import checking, lodged, notices, subjects, uses
 from consent.store import records as record_store
 from consent.store.records import Record
@@ -265,9 +265,7 @@ class Registry:
         found, is_open = {}, self.ledger.fence.is_open(connection)
         for agency, of_agency in subs.items():
             rows = checking.see(connection, agency, of_agency)
-            catalogue = self._catalogue
-            if catalogue is None or catalogue.revision != rows.catalogue:
-                catalogue = self._catalogue = catalogue_store.load(connection)
+            catalogue = self._catalogue = newest(connection, self.pseudonyms, self._catalogue, rows.catalogue)
             found.update(dict.fromkeys(((agency, sub) for sub in of_agency), _Seen(catalogue, rows, is_open)))
         return found
 
@@ -386,9 +384,7 @@ class Registry:
 
     def snapshot(self, connection: Connection) -> Catalogue:
         """The catalogue as this connection sees it."""
-        catalogue = self._catalogue
-        if catalogue is None or catalogue.revision != catalogue_store.revision(connection):
-            catalogue = self._catalogue = catalogue_store.load(connection)
+        catalogue = self._catalogue = newest(connection, self.pseudonyms, self._catalogue)
         return catalogue
 
     def _now(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from base.database.migrating import is_newest
 from base.database.tables import outbox
 from base.settings import strangers
-from consent import reporting, seals
+from consent import believed, reporting, seals
 from consent.ledger.fence import COSIGNED, REASONS
 from consent.store import ledger, reports
 from keys import x509
@@ -84,7 +84,10 @@ def _reports(house: House) -> dict[str, Any]:
 def _altered(house: House) -> dict[str, Any]:
     """Rows that somebody edited in the database: nothing is allowed by them."""
     since = house.clock.now() - timedelta(days=ALARM_DAYS)
-    found = house.databases["consent"].read_now(lambda c: seals.standing(c, house.ring.pseudonyms, since))
+    pseudonyms, database = house.ring.pseudonyms, house.databases["consent"]
+    found = database.read_now(lambda c: seals.standing(c, pseudonyms, since))
+    now = [f"{believed.KIND} {name}" for name in database.read_now(lambda c: believed.altered(c, pseudonyms))]
+    found += [one for one in now if one not in found]
     shown = ", ".join(found[:10]) + (f" and {len(found) - 10} more" if len(found) > 10 else "")
     return _finding(
         "rows", ok=not found, detail=f"altered in the database: {shown}" if found else "as they were written"

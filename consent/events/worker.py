@@ -1,4 +1,7 @@
-"""What events need while a server runs: telling of consents whose time is up, pushing, forgetting what was taken, or was not, long ago."""
+"""What events need while a server runs: telling of consents whose time is up, pushing, forgetting what was taken, or was not, long ago.
+
+Beside them the catalogue is watched.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from base.clock import Clock
 from base.database import Database, NoRoom
 from base.database.cleaning import Cleaner
 from base.log import log
+from consent.believed import Watch
 from consent.events import lost, tell
 from consent.events.push import Pusher
 from consent.store import events
@@ -27,13 +31,15 @@ class EventWorker:
         self._pseudonyms = pseudonyms
         self._clock = clock
         self._pusher = pusher
+        self._watch = Watch(database, pseudonyms, clock)
         self._cleaner = Cleaner(database, events.RULES, clock)
         self._losing_next = clock.now()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         self._cleaner.start()
-        self._tasks = [asyncio.create_task(_ever(work)) for work in (self.expire, self.lose, self._pusher.round)]
+        works = (self.expire, self.lose, self._pusher.round, self._watch.round)
+        self._tasks = [asyncio.create_task(_ever(work)) for work in works]
 
     async def stop(self) -> None:
         await self._cleaner.stop()

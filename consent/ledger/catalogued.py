@@ -16,22 +16,34 @@ def differences(
     acts: Iterable[Row], agencies: Iterable[Row], categories: Iterable[Row], purposes: Iterable[Row]
 ) -> Iterator[Finding]:
     """What stands there and was never made so, and what was made and is gone."""
-    made = _Made()
-    for act in acts:
-        _ACTS.get(act["event"], _nothing)(made, act["object"], act["content"])
-    there = {
-        "agency": {row["id"]: {name: row[name] for name in (*_TEXTS, "state")} for row in agencies},
-        "data_category": {row["id"]: {name: row[name] for name in _CATEGORY} for row in categories},
-        "purpose": {f"{row['id']} {row['version']}": {name: row[name] for name in _PURPOSE} for row in purposes},
-    }
+    there, expected = named(agencies, categories, purposes), made(acts)
     for table, rows in there.items():
-        expected: dict[str, dict[str, Any]] = getattr(made, table)
-        for name in sorted(rows.keys() | expected.keys()):
-            if rows.get(name) != expected.get(name):
+        for name in sorted(rows.keys() | expected[table].keys()):
+            if rows.get(name) != expected[table].get(name):
                 yield Finding(f"{table} {name}", "is not what operators' acts made it")
     for name, row in there["purpose"].items():
         if canonical_hash(row["content"]) != row["hash"]:
             yield Finding(f"purpose {name}", "does not have the hash of its content")
+
+
+def named(agencies: Iterable[Row], categories: Iterable[Row], purposes: Iterable[Row]) -> dict[str, dict[str, Any]]:
+    """The rows by table and name, with the columns that acts decide on."""
+    return {
+        "agency": {row["id"]: {name: row[name] for name in ("id", *_TEXTS, "state")} for row in agencies},
+        "data_category": {row["id"]: {name: row[name] for name in ("id", *_CATEGORY)} for row in categories},
+        "purpose": {
+            f"{row['id']} {row['version']}": {name: row[name] for name in ("id", "version", *_PURPOSE)}
+            for row in purposes
+        },
+    }
+
+
+def made(acts: Iterable[Row]) -> dict[str, dict[str, Any]]:
+    """The same, as acts made them, in the order in which they were done."""
+    done = _Made()
+    for act in acts:
+        _ACTS.get(act["event"], _nothing)(done, act["object"], act["content"])
+    return {"agency": done.agency, "data_category": done.data_category, "purpose": done.purpose}
 
 
 _PURPOSE = ("agency", "state", "hash", "content", "author", "submitter", "publisher")
@@ -47,9 +59,10 @@ class _Made:
 
 def _added(made: _Made, name: str, content: Row) -> None:
     state = made.agency.get(name, {"state": ACTIVE})["state"]
-    made.agency[name] = {**{one: content[one] for one in _TEXTS}, "state": state}
+    made.agency[name] = {"id": name, **{one: content[one] for one in _TEXTS}, "state": state}
     for one in content["categories"]:
-        made.data_category[one["id"]] = {"source": name, **{member: one[member] for member in _CATEGORY[1:]}}
+        known = {member: one[member] for member in _CATEGORY[1:]}
+        made.data_category[one["id"]] = {"id": one["id"], "source": name, **known}
 
 
 def _suspended(made: _Made, name: str, _content: Row) -> None:
@@ -64,6 +77,7 @@ def _purpose_added(made: _Made, name: str, content: Row) -> None:
     of = content["of"]
     who = {"author": content["by"], "submitter": "", "publisher": ""}
     row = {"agency": of["agency"], "state": DRAFT, "hash": content["hash"], "content": of, **who}
+    row |= {"id": name, "version": content["version"]}
     made.purpose.setdefault(f"{name} {content['version']}", row)
 
 
@@ -105,3 +119,5 @@ _ACTS = {
     "purpose.rejected": _rejected,
     "purpose.retired": _retired,
 }
+EVENTS = tuple(_ACTS)
+"""Acts by which the catalogue is made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -32,19 +33,31 @@ def revision(connection: Connection) -> int:
 
 
 def load(connection: Connection) -> Catalogue:
+    """As the rows have it: to show. What decides is consent.believed.load."""
     # The revision first: what changes while we read makes this snapshot newer than it says, never older.
     seen = revision(connection)
-    rows = connection.execute(select(purpose).order_by(purpose.c.id, purpose.c.version)).all()
-    versions = {(row.id, row.version): purpose_of(row) for row in rows}
+    rows = [[dict(row) for row in connection.execute(select(one)).mappings()] for one in (agency, category, purpose)]
+    return of_rows(seen, *rows)
+
+
+def of_rows(
+    seen: int,
+    agencies: Iterable[Mapping[str, Any]],
+    categories: Iterable[Mapping[str, Any]],
+    purposes: Iterable[Mapping[str, Any]],
+) -> Catalogue:
+    """A snapshot of these. `seen`: its revision."""
+    ordered = sorted(purposes, key=lambda row: (row["id"], row["version"]))
+    versions = {(row["id"], row["version"]): purpose_of(row) for row in ordered}
     return Catalogue(
         seen,
         {
-            row.id: Agency(row.id, row.oin, row.name, row.contact, row.url, row.state)
-            for row in connection.execute(select(agency))
+            row["id"]: Agency(*(row[name] for name in ("id", "oin", "name", "contact", "url", "state")))
+            for row in agencies
         },
         {
-            row.id: Category(row.id, row.source, row.name, row.description, row.sensitivity)
-            for row in connection.execute(select(category))
+            row["id"]: Category(*(row[name] for name in ("id", "source", "name", "description", "sensitivity")))
+            for row in categories
         },
         {one.id: one for one in versions.values() if one.state == PUBLISHED},
         versions,
@@ -81,14 +94,14 @@ def changed(connection: Connection) -> None:
         connection.execute(insert(catalogue), {"one": 1, "revision": drawn})
 
 
-def purpose_of(row: Any) -> Purpose:
-    content = row.content
+def purpose_of(row: Mapping[str, Any]) -> Purpose:
+    content = row["content"]
     return Purpose(
-        row.id,
-        row.version,
-        row.agency,
-        row.state,
-        row.hash,
+        row["id"],
+        row["version"],
+        row["agency"],
+        row["state"],
+        row["hash"],
         content["title"],
         content["explanation"],
         content["refusal"],
@@ -102,7 +115,7 @@ def purpose_of(row: Any) -> Purpose:
         content.get("retentionDays"),
         tuple(one["name"] for one in content.get("recipients", ())),
         Frequency(often["uses"], often["periodDays"]) if (often := content.get("frequency")) else None,
-        row.author,
-        row.submitter,
-        row.publisher,
+        row["author"],
+        row["submitter"],
+        row["publisher"],
     )

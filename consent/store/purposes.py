@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Executable, insert, select, update
 
 from base.database import Connection
 from consent.catalogue import (
@@ -30,17 +30,17 @@ def add(connection: Connection, file: PurposeFile, by: str, now: datetime) -> Pu
     known = set(connection.execute(select(category.c.id).where(category.c.id.in_(file.data))).scalars())
     if unknown := [one for one in file.data if one not in known]:
         raise CatalogueError(f"no agency is the source of {', '.join(unknown)}: add its agency first")
-    newest = connection.execute(
-        select(purpose).where(purpose.c.id == file.id).order_by(purpose.c.version.desc()).limit(1)
-    ).first()
+    newest = _first(
+        connection, select(purpose).where(purpose.c.id == file.id).order_by(purpose.c.version.desc()).limit(1)
+    )
     content = content_of(file)
     pinned = canonical_hash(content)
     if newest is not None:
-        if newest.agency != file.agency:
+        if newest["agency"] != file.agency:
             raise CatalogueError(f"{file.id} is a purpose of another agency")
-        if newest.hash == pinned and newest.state != RETIRED:
+        if newest["hash"] == pinned and newest["state"] != RETIRED:
             return purpose_of(newest)
-    number = (newest.version if newest is not None else 0) + 1
+    number = (newest["version"] if newest is not None else 0) + 1
     row = {"id": file.id, "version": number, "agency": file.agency, "state": DRAFT, "hash": pinned}
     who = {"author": by, "submitter": "", "publisher": ""}
     connection.execute(insert(purpose), {**row, **who, "content": content, "changed_at": now})
@@ -92,21 +92,21 @@ def _newest(connection: Connection, purpose_id: str, state: str) -> Purpose | No
     later = select(settled.c.version).where(
         settled.c.id == purpose_id, settled.c.state.in_((PUBLISHED, RETIRED)), settled.c.version > purpose.c.version
     )
-    row = connection.execute(
+    row = _first(
+        connection,
         select(purpose)
         .where(key, purpose.c.state == state, ~later.exists())
         .order_by(purpose.c.version.desc())
-        .limit(1)
-    ).first()
+        .limit(1),
+    )
     return purpose_of(row) if row is not None else None
 
 
 def _move(connection: Connection, one: Purpose, before: str, after: str, now: datetime, **who: str) -> Purpose:
     """One conditional update: of two who do it at once, the second is told that it changed."""
     key = (purpose.c.id == one.id, purpose.c.version == one.version, purpose.c.state == before)
-    row = connection.execute(
-        update(purpose).where(*key).values(state=after, changed_at=now, **who).returning(*purpose.c)
-    ).first()
+    moved = update(purpose).where(*key).values(state=after, changed_at=now, **who).returning(*purpose.c)
+    row = _first(connection, moved)
     if row is None:
         raise CatalogueError(f"{one.id} changed meanwhile: look again")
     changed(connection)
@@ -115,10 +115,15 @@ def _move(connection: Connection, one: Purpose, before: str, after: str, now: da
 
 def _end(connection: Connection, purpose_id: str, where: tuple[Any, ...], now: datetime) -> Purpose | None:
     ended = update(purpose).where(purpose.c.id == purpose_id, *where).values(state=RETIRED, changed_at=now)
-    row = connection.execute(ended.returning(*purpose.c)).first()
+    row = _first(connection, ended.returning(*purpose.c))
     return purpose_of(row) if row is not None else None
 
 
 def _one(connection: Connection, purpose_id: str, version: int) -> Purpose:
     key = (purpose.c.id == purpose_id, purpose.c.version == version)
-    return purpose_of(connection.execute(select(purpose).where(*key)).one())
+    return purpose_of(dict(connection.execute(select(purpose).where(*key)).mappings().one()))
+
+
+def _first(connection: Connection, statement: Executable) -> dict[str, Any] | None:
+    found = connection.execute(statement).mappings().first()
+    return dict(found) if found is not None else None

@@ -283,8 +283,8 @@ permit = Table(
 altered_row = Table(
     "altered_row",
     metadata,
-    Column("kind", String(16), primary_key=True),  # consent, permit
-    Column("row", String(22), primary_key=True),
+    Column("kind", String(16), primary_key=True),  # consent, permit, catalogue
+    Column("row", String(100), primary_key=True),
     Column("at", Instant, nullable=False, index=True),
 )
 
@@ -317,7 +317,7 @@ act = Table(
     "act",
     metadata,
     Column("seq", Sequence, primary_key=True, autoincrement=True),
-    Column("event", String(64), nullable=False),
+    Column("event", String(64), nullable=False, index=True),
     Column("object", String(200), nullable=False),
     Column("at", Instant, nullable=False),
     Column("content", Json, nullable=False),

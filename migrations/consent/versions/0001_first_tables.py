@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_def0e85d"
+revision = "0001_cecf8d22"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -26,6 +26,9 @@ def upgrade() -> None:
         sa.Column("leaf_seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_act")),
     )
+    with op.batch_alter_table("act", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_act_event"), ["event"], unique=False)
+
     op.create_table(
         "agency",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -40,7 +43,7 @@ def upgrade() -> None:
     op.create_table(
         "altered_row",
         sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("row", sa.String(length=22), nullable=False),
+        sa.Column("row", sa.String(length=100), nullable=False),
         sa.Column("at", base.database.types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "row", name=op.f("pk_altered_row")),
     )
@@ -746,5 +749,8 @@ def downgrade() -> None:
 
     op.drop_table("altered_row")
     op.drop_table("agency")
+    with op.batch_alter_table("act", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_act_event"))
+
     op.drop_table("act")
     # ### end Alembic commands ###
