@@ -34,6 +34,7 @@ from consent.api import (
     complaints,
     estonia,
     estonia_consents,
+    estonia_openapi,
     event_streams,
     ledger,
     offline,
@@ -169,7 +170,8 @@ class Consent:
     def documents(self) -> dict[str, Cached]:
         version = [(b"api-version", API_VERSION.encode())]
         api = Cached(openapi.document(self.settings.issuer, self.settings.mtls_address), extra=version)
-        return {"/consent/v1/openapi.json": api, **ledger.documents(self.ledger)}
+        estonian = Cached(estonia_openapi.document(self.settings.issuer), extra=version)
+        return {"/consent/v1/openapi.json": api, estonia_openapi.PATH: estonian, **ledger.documents(self.ledger)}
 
     def letters(self, renderer: Renderer, guardians: Guardians) -> Letters:
         issuer = self.settings.issuer

@@ -7,8 +7,7 @@ the protocol has 500.
 from __future__ import annotations
 
 import re
-from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -20,11 +19,25 @@ from base.forms import MAX_BODY, parse_query, read_json
 from base.people import Callbacks
 from base.problems import Problem
 from consent.api import effects
-from consent.api.shapes import END, Slug, Sub, answer
+from consent.api.estonia_shapes import (
+    ClientStanding,
+    FilterAnswer,
+    FilterRequest,
+    GroupAnswer,
+    GroupRequest,
+    HealthAnswer,
+    ReferencesRequest,
+    ReleaseAnswer,
+    ReportAnswer,
+    ReportRequest,
+    RepresentationRequest,
+    Standing,
+)
+from consent.api.shapes import answer
 from consent.callers import Caller, Callers
 from consent.catalogue import DAY_S
 from consent.estonia import service as nt
-from consent.estonia.service import ConsentService, Refused, Standing
+from consent.estonia.service import ConsentService, Refused
 from consent.interface import PersonalDataUse
 from consent.lodging import LINKS, TooManyOpen, Wanted
 from keys.seal import Sealer
@@ -68,45 +81,12 @@ _REFUSALS = {
     nt.UNRECONCILED: (403, "", "The registry allows nothing until it is reconciled."),
 }
 """Status, key and sentence by code."""
-
 T = TypeVar("T")
-Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Purposes = Annotated[list[Slug], msgspec.Meta(min_length=1, max_length=10)]
-Address = Annotated[str, msgspec.Meta(pattern=f"^https?://[!-~]+{END}", max_length=2_000)]
-
-
-class GroupRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    id_code: Sub
-    callback: Address
-    purpose_declaration_business_identifiers: Purposes
-
-
-class RepresentationRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    representative_id_code: Sub
-    representee_id_code: Sub
-    relation_type: Annotated[str, msgspec.Meta(max_length=64)]
-    callback: Address
-    purpose_declaration_business_identifiers: Purposes
-
-
-class ReferencesRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    id_code: Sub
-    purpose_declaration_business_identifiers: Purposes
-
-
-class FilterRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    consent_status: Annotated[list[Literal["VALID", "INVALID"]], msgspec.Meta(min_length=1, max_length=2)]
-    consent_references: Annotated[list[Reference], msgspec.Meta(min_length=1, max_length=5_000)]
-
-
-class ReportRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    transmission_timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
-    consent_reference: Reference
 
 
 def routes(service: ConsentService, callers: Callers, callbacks: Callbacks, sealer: Sealer, issuer: str) -> list[Route]:
     async def health(_request: Request) -> Response:
-        return answer({"status": "UP" if await service.is_up() else "DOWN"})
+        return answer(HealthAnswer("UP" if await service.is_up() else "DOWN"))
 
     return [
         *_asking(service, callers, callbacks, sealer, issuer),
@@ -151,7 +131,7 @@ def _asking(
             except TooManyOpen:
                 raise Problem(409, "Too many requests wait for this citizen's answer.") from None
             url = f"{issuer}{LINKS}/{done.link}"
-            return 200, msgspec.json.encode({"consentGroupReference": done.id, "url": url})
+            return 200, msgspec.json.encode(GroupAnswer(done.id, url))
 
         return await effects.run(service.registry, sealer, request, caller, body, effect)
 
@@ -178,7 +158,8 @@ def _recipients(service: ConsentService, callers: Callers) -> list[Route]:
             found = await service.standing(caller.agency, reference)
         except Refused as refused:
             raise _problem(refused.code) from None
-        return answer({name: value for name, value in _told(found).items() if name != "consentStatus"})
+        assert found.expires_at is not None
+        return answer(ClientStanding(found.reference, effects.time(found.expires_at), found.sub, found.purpose))
 
     async def filter_by_status(request: Request) -> Response:
         caller = await callers.require(request, CHECK)
@@ -187,12 +168,7 @@ def _recipients(service: ConsentService, callers: Callers) -> list[Route]:
         found = await service.standings(caller.agency, [one for one in asked if _REFERENCE.match(one)])
         theirs = {one.reference for one in found}
         shown = [one for one in found if _side(one) in body.consent_status]
-        return answer(
-            {
-                "consent": [_told(one) for one in shown],
-                "invalidConsents": [one for one in asked if one not in theirs],
-            }
-        )
+        return answer(FilterAnswer([_told(one) for one in shown], [one for one in asked if one not in theirs]))
 
     return [
         Route(f"{BASE}/consent/reference", references, methods=["POST"]),
@@ -212,18 +188,18 @@ def _sources(service: ConsentService, callers: Callers, sealer: Sealer) -> list[
         if isinstance(done, str):
             raise _problem(done)
         return answer(
-            {
-                "consentReference": done.reference,
-                "consentExpiration": effects.time(done.expires_at),
-                "idCode": done.sub,
-                "clientSubsystemIdentifier": done.recipient,
-                "serviceDeclarationId": " ".join(done.data),
-                "data": done.data,
-                "purpose": done.purpose,
-                "purposeVersion": done.purpose_version,
-                "transmitBefore": effects.time(done.before),
-                "ledgerLeaf": done.leaf,
-            }
+            ReleaseAnswer(
+                done.reference,
+                effects.time(done.expires_at),
+                done.sub,
+                done.recipient,
+                " ".join(done.data),
+                list(done.data),
+                done.purpose,
+                done.purpose_version,
+                effects.time(done.before),
+                done.leaf,
+            )
         )
 
     async def report(request: Request) -> Response:
@@ -235,7 +211,7 @@ def _sources(service: ConsentService, callers: Callers, sealer: Sealer) -> list[
                 service.report(connection, caller.agency, body.consent_reference, body.transmission_timestamp)
             except Refused as refused:
                 raise _problem(refused.code) from None
-            return 200, msgspec.json.encode({"response": "success"})
+            return 200, msgspec.json.encode(ReportAnswer("success"))
 
         return await effects.run(registry, sealer, request, caller, body, effect)
 
@@ -264,17 +240,13 @@ def _reference(request: Request) -> str:
     return query["consentReference"]
 
 
-def _told(one: Standing) -> dict[str, str]:
-    return {
-        "consentReference": one.reference,
-        "consentStatus": one.status,
-        **({"consentExpiration": effects.time(one.expires_at)} if one.expires_at is not None else {}),
-        "idCode": one.sub,
-        "purposeDeclarationId": one.purpose,
-    }
+def _told(one: nt.Standing) -> Standing:
+    status: Any = one.status
+    ends = effects.time(one.expires_at) if one.expires_at is not None else None
+    return Standing(one.reference, status, one.sub, one.purpose, ends)
 
 
-def _side(one: Standing) -> str:
+def _side(one: nt.Standing) -> str:
     return "VALID" if one.status == nt.APPROVED else "INVALID"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -68,10 +69,11 @@ _SCOPES = {
     "complaint": complaints.SCOPE,
     "reply": complaints.SCOPE,
 }
+LICENSE = {"name": "EUPL-1.2", "identifier": "EUPL-1.2"}
 _ID = "^[A-Za-z0-9_-]{22}$"
 _NAMES = {"request": _ID, "record": _ID, "complaint": _ID, "stream": _ID, "purpose": "^[a-z][a-z0-9-]{1,62}$"}
 """What stands in a path."""
-_SENTENCES = {
+SENTENCES = {
     400: "The request is not valid.",
     401: "A valid access token is needed.",
     403: "Not allowed, or denied by the registry (`reason`).",
@@ -94,7 +96,7 @@ def document(issuer: str, mtls_address: str = "") -> bytes:
     paths: dict[str, dict[str, Any]] = {}
     for method, path, operation, summary, body, answers in _OPERATIONS:
         paths.setdefault(path, {})[method] = _operation(method, path, operation, summary, body, answers)
-    encoded = msgspec.json.encode(
+    return finished(
         {
             "openapi": "3.1.0",
             "info": {
@@ -102,28 +104,27 @@ def document(issuer: str, mtls_address: str = "") -> bytes:
                 "version": API_VERSION,
                 "description": "Who may use which personal data for which purpose. No use without a record.",
                 "contact": {"name": "Regie", "url": issuer},
-                "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
+                "license": LICENSE,
             },
             "servers": [{"url": f"{base}/consent/v1"} for base in (issuer, mtls_address) if base],
             "paths": paths,
             "components": {
                 "schemas": components,
-                "securitySchemes": {
-                    "oauth2": {
-                        "type": "oauth2",
-                        "flows": {
-                            "clientCredentials": {
-                                "tokenUrl": f"{issuer}/oauth2/token",
-                                "scopes": {scope: scope for scope in _SCOPES.values()},
-                            }
-                        },
-                    }
-                },
+                "securitySchemes": security(issuer, _SCOPES.values()),
             },
         }
     )
+
+
+def security(issuer: str, scopes: Iterable[str]) -> dict[str, Any]:
+    """Tokens of an agency's own."""
+    flow = {"tokenUrl": f"{issuer}/oauth2/token", "scopes": {scope: scope for scope in scopes}}
+    return {"oauth2": {"type": "oauth2", "flows": {"clientCredentials": flow}}}
+
+
+def finished(document: Mapping[str, Any]) -> bytes:
     # The end of a text is written otherwise in JSON Schema (ECMA-262) than in Python.
-    return encoded.replace(msgspec.json.encode(shapes.END)[1:], b'$"')
+    return msgspec.json.encode(document).replace(msgspec.json.encode(shapes.END)[1:], b'$"')
 
 
 def _operation(
@@ -159,7 +160,7 @@ def _operation(
     if named:
         result["parameters"] = [*named, *result.get("parameters", [])]
     for status in sorted(refusals):
-        result["responses"][str(status)] = _answer(_SENTENCES[status], shapes.ProblemAnswer, "application/problem+json")
+        result["responses"][str(status)] = _answer(SENTENCES[status], shapes.ProblemAnswer, "application/problem+json")
     return result
 
 
