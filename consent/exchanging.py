@@ -6,11 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from base.database import Connection
-from consent import permits, questions
+from consent import permits, questions, whom
 from consent.catalogue import Catalogue
 from consent.interface import Exchanged, PersonalDataUse
 from consent.permits import Asked
-from consent.store import subjects
 from consent.store.subjects import Known
 from keys.derive import Pseudonyms
 
@@ -40,7 +39,7 @@ def exchange(
         catalogue,
         pseudonyms,
         asked,
-        known=Known(citizen, subjects.find_and_share(connection, agency, sub, alone=alone).seed),
+        known=Known(citizen, whom.find_and_share(connection, pseudonyms, agency, sub, now=now, alone=alone).seed),
         sub=sub,
         now=now,
         life_s=life_s,

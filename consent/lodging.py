@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from base import outbox
 from base.database import Connection
 from base.ids import digest, identifier, secret
-from consent import questions
+from consent import questions, whom
 from consent.errors import AgencySuspended
 from consent.interface import ConsentError, PersonalDataUse, Question
 from consent.store import lodged as store
-from consent.store import subjects
 from consent.store.lodged import ANSWERED, CLOSED, EXPIRED, OPEN, PATH, SHOWN, Lodged
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Lodging:
             purpose = questions.purpose_for(catalogue, wanted.agency, one)
             if purpose.legal_basis != "consent":
                 raise ConsentError(f"the purpose {purpose.id} needs no permission: its ground is {purpose.legal_basis}")
-        citizen = subjects.find(connection, wanted.agency, wanted.sub)
+        citizen = whom.find(connection, self._registry.pseudonyms, wanted.agency, wanted.sub)
         if citizen is None:
             raise UnknownCitizen
         if store.count_open(connection, wanted.agency, citizen, now) >= MOST_OPEN:

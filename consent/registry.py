@@ -14,11 +14,12 @@ from base.clock import Clock
 from base.database import Connection, Database
 from base.database.together import Together
 from base.settings import Settings
-from consent import checks, exchanging, frequency, history, permits, questions, receipts, records, releasing, seals
+from consent import checks, exchanging, history, permits, questions, receipts, records, releasing, seals, whom
 from consent.believed import newest
 from consent.catalogue import Catalogue
 from consent.checks import Decision
 from consent.errors import AgencySuspended
+from consent.frequency import within
 from consent.history import Filter, Overview, Page
 from consent.interface import (
     Exchanged,
@@ -125,7 +126,7 @@ class Registry:
     ) -> Recorded:
         sub = self._sub(citizen, question.agency)
         questions.check_open(self.snapshot(connection), question)
-        subjects.meet(connection, question.agency, sub, citizen)
+        whom.meet(connection, self.pseudonyms, citizen, question.agency)
         # A form that is sent twice: the second waits here, and then replaces the first.
         subjects.hold(connection, question.agency, sub)
         return records.answer(
@@ -172,12 +173,12 @@ class Registry:
         )
 
     async def whom(self, *, agency: str, sub: str) -> str | None:
-        return await self.database.read(lambda c: subjects.find(c, agency, sub))
+        return await self.database.read(lambda c: whom.find(c, self.pseudonyms, agency, sub))
 
     async def meet(self, *, citizen: str, agency: str) -> None:
         sub = self._sub(citizen, agency)
-        if await self.database.read(lambda c: subjects.find(c, agency, sub)) is None:
-            await self.database.write(lambda c: subjects.meet(c, agency, sub, citizen))
+        if await self.whom(agency=agency, sub=sub) is None:
+            await self.database.write(lambda c: whom.meet(c, self.pseudonyms, citizen, agency))
 
     async def release(
         self,
@@ -244,9 +245,10 @@ class Registry:
         if not catalogue.is_active(agency):
             raise AgencySuspended(agency)
         citizen = seen.rows.citizens.get(sub)
-        answers = seals.judged(
-            self.pseudonyms, seen.rows.answers.get((sub, purpose), {}), citizen or "", agency, purpose
-        )
+        if citizen is not None and not whom.is_his(self.pseudonyms, citizen, agency, sub):
+            citizen = await self.database.write(lambda c: whom.tell(c, agency, sub, now))
+        rows = seen.rows.answers.get((sub, purpose), {}) if citizen is not None else {}
+        answers = seals.judged(self.pseudonyms, rows, citizen or "", agency, purpose)
         decision = checks.decide(catalogue, agency, purpose, data, answers, now, version=version)
         if any(one.state == checks.ALTERED for one in answers.values()):
             await self.database.write(lambda c: seals.tell(c, answers.values(), now))
@@ -254,7 +256,7 @@ class Registry:
             decision = checks.of_nobody(decision)
         elif catalogue.is_counted(agency, purpose):
             of, before = catalogue.purpose_of(agency, purpose), decision
-            decision = await self.database.read(lambda c: frequency.within(c, of, before, citizen, now))
+            decision = await self.database.read(lambda c: within(c, of, before, citizen, now))
         return Checked(decision if seen.is_open else checks.of_closed(decision), seen.rows.revision, now)
 
     def _see(self, connection: Connection, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Seen]:
@@ -273,7 +275,7 @@ class Registry:
         """Decide, record and sign; inside the caller's unit of work. The permit must not leave before its commit."""
         catalogue = self.snapshot(connection)
         alone = catalogue.is_counted(asked.agency, asked.purpose)
-        known = subjects.find_and_share(connection, asked.agency, sub, alone=alone)
+        known = whom.find_and_share(connection, self.pseudonyms, asked.agency, sub, now=self.clock.now(), alone=alone)
         outcome = permits.issue(
             connection,
             catalogue,

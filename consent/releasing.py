@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from base.database import Connection
-from consent import checks, permits, seals
+from consent import checks, permits, seals, whom
 from consent.catalogue import Catalogue
 from consent.interface import LoginEvent
 from consent.permits import Asked
-from consent.store import subjects
 from consent.store.subjects import Known
 from keys.derive import Pseudonyms
 
@@ -36,7 +35,7 @@ def release(
     """See consent.interface.Door.release. `sub`: the citizen as `agency` knows him."""
     checks.check_login(catalogue.purpose_of(agency, purpose), login, now)
     alone = catalogue.is_counted(agency, purpose)
-    known = Known(citizen, subjects.find_and_share(connection, agency, sub, alone=alone).seed)
+    known = Known(citizen, whom.find_and_share(connection, pseudonyms, agency, sub, now=now, alone=alone).seed)
     answers = seals.answers(connection, pseudonyms, citizen, agency, purpose)
     items = checks.decide(catalogue, agency, purpose, wanted, answers, now).items
     released: frozenset[str] = frozenset()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from base.database import Connection
+from consent import whom
 from consent.ledger import append
-from consent.store import reports, subjects
+from consent.store import reports
 from keys.derive import Pseudonyms
 
 USED, NOT_USED = "used", "not_used"
@@ -37,7 +38,7 @@ def report(
         return "unknown"
     sub = pseudonyms.pairwise(found.citizen, recipient)
     # Who forgets this citizen waits, or was first: then the permit is gone.
-    known = subjects.find_and_share(connection, recipient, sub, alone=False)
+    known = whom.find_and_share(connection, pseudonyms, recipient, sub, now=now)
     if not known.citizen:
         return "unknown"
     if not reports.close(connection, permit_id, outcome, now):

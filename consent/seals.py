@@ -20,12 +20,13 @@ from base import audit
 from base.database import Connection
 from base.log import log
 from consent.checks import ALTERED, GIVEN, Answer
-from consent.store import altered, records
+from consent.store import altered, records, subjects
+from consent.store.altered import Altered
 from consent.store.records import Record
 from keys.derive import Pseudonyms
 
 EVENT = "row.altered"
-CONSENT, PERMIT = "consent", "permit"
+CONSENT, PERMIT, SUBJECT = "consent", "permit", "subject"
 NO_SEAL = b""
 _PURPOSE, _MAC_BYTES = "row", 16
 _encode = msgspec.json.Encoder().encode
@@ -96,12 +97,18 @@ def alarm(connection: Connection, kind: str, row: str, now: datetime) -> None:
 
 def standing(connection: Connection, pseudonyms: Pseudonyms, since: datetime) -> list[str]:
     """Alarms an operator has to look at: rows that are altered still, and those found after `since`."""
-    found = []
-    for one in altered.every(connection):
-        record = records.by_id(connection, one.row) if one.kind == CONSENT else None
-        if one.at > since or (record is not None and not holds(pseudonyms, record)):
-            found.append(f"{one.kind} {one.row}")
-    return found
+    found = altered.every(connection)
+    return [f"{one.kind} {one.row}" for one in found if one.at > since or _is_altered(connection, pseudonyms, one)]
+
+
+def _is_altered(connection: Connection, pseudonyms: Pseudonyms, one: Altered) -> bool:
+    """Whether it still is, as far as the row itself tells."""
+    if one.kind == SUBJECT:
+        agency, _, sub = one.row.partition(" ")
+        citizen = subjects.find(connection, agency, sub)
+        return citizen is not None and pseudonyms.pairwise(citizen, agency) != sub
+    record = records.by_id(connection, one.row) if one.kind == CONSENT else None
+    return record is not None and not holds(pseudonyms, record)
 
 
 def _of(pseudonyms: Pseudonyms, one: Answer, category: str, citizen: str, agency: str, purpose: str) -> bytes:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from base.database import Connection
-from consent import checks, questions, seals
+from consent import checks, questions, seals, whom
 from consent.catalogue import Catalogue, Purpose
 from consent.errors import AgencySuspended
 from consent.interface import ConsentError, PermitRefused
@@ -22,7 +22,6 @@ from consent.lodging import Lodging, Receipt, UnknownCitizen, Wanted
 from consent.permits import Asked
 from consent.registry import Registry
 from consent.store import estonia as store
-from consent.store import subjects
 from consent.store.estonia import Answers, Named, Validation
 from keys.derive import Pseudonyms
 
@@ -98,8 +97,10 @@ class ConsentService:
             purpose = catalogue.purpose_of(wanted.agency, one.purpose)
             if purpose is None or purpose.legal_basis != "consent":
                 raise Refused(_why_not(catalogue, wanted.agency, one.purpose))
-        citizen = subjects.find(connection, wanted.agency, wanted.sub)
-        if citizen is None or (represented_by and subjects.find(connection, wanted.agency, represented_by) is None):
+        citizen = whom.find(connection, self.pseudonyms, wanted.agency, wanted.sub)
+        if citizen is None or (
+            represented_by and whom.find(connection, self.pseudonyms, wanted.agency, represented_by) is None
+        ):
             raise Refused(UNKNOWN_CITIZEN)
         open_ = questions.first(
             connection,
@@ -130,7 +131,7 @@ class ConsentService:
     def _references(
         self, connection: Connection, agency: str, sub: str, purposes: Collection[str]
     ) -> tuple[dict[str, str], list[Answers]]:
-        citizen, found, seen = subjects.find(connection, agency, sub), {}, []
+        citizen, found, seen = whom.find(connection, self.pseudonyms, agency, sub), {}, []
         if citizen is None or not self.registry.ledger.fence.is_open(connection):
             return {}, []
         catalogue, now = self.registry.snapshot(connection), self.registry.clock.now()

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from base.database import Connection
+from consent import whom
 from consent.catalogue import Catalogue
 from consent.registry import Registry
-from consent.store import subjects, usage
+from consent.store import usage
 from consent.store.usage import Usage
 
 MOST = 1000
@@ -37,7 +38,7 @@ class Tracker:
         return await self.registry.database.read(lambda c: self._find(c, agency, wanted))
 
     def _find(self, connection: Connection, agency: str, wanted: Wanted) -> dict[str, Any]:
-        citizen = subjects.find(connection, agency, wanted.user_code)
+        citizen = whom.find(connection, self.registry.pseudonyms, agency, wanted.user_code)
         if not citizen or wanted.asked_by != wanted.user_code:
             return {"totalUsages": 0, "usages": []}
         total, found = usage.find(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from consent import whom
 from consent.govstack import wire
 from consent.govstack.asked import Ask, nothing, unsuited
-from consent.store import govstack, subjects
+from consent.store import govstack
 
 
 def register(ask: Ask) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def shape(ask: Ask, sub: str) -> dict[str, Any]:
 
 def citizen_of(ask: Ask, sub: str) -> str:
     """The registry's name of a citizen, which never leaves it. Problem 400 for whom this agency does not know."""
-    citizen = subjects.find(ask.connection, ask.agency, sub)
+    citizen = whom.find(ask.connection, ask.ring.pseudonyms, ask.agency, sub)
     if citizen is None:
         raise nothing()
     return citizen

@@ -27,6 +27,7 @@ _SHARE = Prepared(_KNOWN.with_for_update(read=True, of=subject))
 _ALONE = Prepared(_KNOWN.with_for_update(of=subject))
 _HOLD = _FIND.with_for_update()
 _ALL = select(subject.c.agency).where(subject.c.citizen == bindparam("p_citizen")).with_for_update()
+_REMOVE = delete(subject).where(subject.c.agency == bindparam("p_agency"), subject.c.sub == bindparam("p_sub"))
 _FORGET = delete(subject).where(subject.c.citizen == bindparam("p_citizen"))
 
 
@@ -55,6 +56,10 @@ def find_and_share(connection: Connection, agency: str, sub: str, *, alone: bool
     statement = _READ if connection.dialect.name == "sqlite" else _ALONE if alone else _SHARE
     row = statement.first(connection, {"p_agency": agency, "p_sub": sub})
     return Known(row[0], row[1]) if row is not None else Known()
+
+
+def remove(connection: Connection, agency: str, sub: str) -> None:
+    connection.execute(_REMOVE, {"p_agency": agency, "p_sub": sub})
 
 
 def hold(connection: Connection, agency: str, sub: str) -> None:

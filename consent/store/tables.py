@@ -283,8 +283,8 @@ permit = Table(
 altered_row = Table(
     "altered_row",
     metadata,
-    Column("kind", String(16), primary_key=True),  # consent, permit, catalogue
-    Column("row", String(100), primary_key=True),
+    Column("kind", String(16), primary_key=True),  # consent, permit, subject, catalogue
+    Column("row", String(120), primary_key=True),
     Column("at", Instant, nullable=False, index=True),
 )
 

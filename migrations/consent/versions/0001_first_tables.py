@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_cecf8d22"
+revision = "0001_a46088dd"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -43,7 +43,7 @@ def upgrade() -> None:
     op.create_table(
         "altered_row",
         sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("row", sa.String(length=100), nullable=False),
+        sa.Column("row", sa.String(length=120), nullable=False),
         sa.Column("at", base.database.types.Instant(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "row", name=op.f("pk_altered_row")),
     )
