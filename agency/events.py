@@ -26,6 +26,7 @@ from agency.errors import AgencyError, InvalidToken, NotBelievedYet, Unreachable
 TYP, SCOPE = "secevent+jwt", "consent:events"
 KINDS = (
     "consent-given", "consent-changed", "consent-withdrawn", "consent-expired", "consent-used", "complaint-sent",
+    "request-answered", "request-closed",
 )  # fmt: skip
 LOST = "events-lost"
 """About the stream itself: events were deleted before you took them. Ask anew, by checks, what still holds."""

@@ -1,6 +1,7 @@
 """Requests that an agency lodges: the citizen finds them at a link, or among what he is asked, and answers when he likes.
 
-lodged → shown → answered, closed (by the citizen, or because the purpose is no more) or expired; only forward.
+lodged → shown → answered, closed (by the citizen, by the agency, or because the purpose is no more) or expired; only
+forward.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from base.database import Connection
 from base.ids import digest, identifier, secret
 from consent import questions, whom
 from consent.errors import AgencySuspended
+from consent.events import sets, tell
 from consent.interface import ConsentError, PersonalDataUse, Question
 from consent.store import lodged as store
 from consent.store.lodged import ANSWERED, CLOSED, EXPIRED, OPEN, PATH, SHOWN, Lodged
@@ -22,7 +24,19 @@ from consent.store.lodged import ANSWERED, CLOSED, EXPIRED, OPEN, PATH, SHOWN, L
 if TYPE_CHECKING:
     from consent.registry import Registry
 
-__all__ = ["LINKS", "PATH", "Lodged", "Lodging", "Receipt", "TooManyOpen", "UnknownCitizen", "Wanted"]
+__all__ = [
+    "ANSWERED",
+    "CLOSED",
+    "EXPIRED",
+    "LINKS",
+    "PATH",
+    "Lodged",
+    "Lodging",
+    "Receipt",
+    "TooManyOpen",
+    "UnknownCitizen",
+    "Wanted",
+]
 
 MOST_OPEN = 20
 """Requests of one agency that wait for one citizen."""
@@ -97,6 +111,19 @@ class Lodging:
     async def state(self, request_id: str, agency: str) -> tuple[Lodged, str] | None:
         found = await self._registry.database.read(lambda c: store.of_agency(c, request_id, agency))
         return (found, found.state_at(self._registry.clock.now())) if found is not None else None
+
+    def take_back(self, connection: Connection, request_id: str, agency: str) -> str | None:
+        """Inside the caller's unit of work: the agency asks no more. The state after it; None when it has none of this id.
+
+        What is over stays as it is. Who has the page open and presses changes nothing any more.
+        """
+        while (found := store.of_agency(connection, request_id, agency)) is not None:
+            state = found.state_at(self._registry.clock.now())
+            if state not in OPEN:
+                return state
+            if store.move(connection, found, CLOSED, found.answered):
+                return CLOSED
+        return None
 
     async def by_link(self, link: str, citizen: str) -> Lodged | None:
         """None for everybody but the citizen who is meant, and for him once it is over."""
@@ -174,6 +201,15 @@ class Lodging:
         now = self._registry.clock.now()
         facts = {"request": one.id, "citizen": one.citizen, "agency": one.agency, "at": now.isoformat()}
         outbox.put(connection, f"request.{state}", facts, key=f"{one.citizen}.{one.agency}"[:100], now=now)
+        tell.request_ended(
+            connection,
+            self._registry.pseudonyms,
+            sets.ANSWERED if state == ANSWERED else sets.CLOSED,
+            citizen=one.citizen,
+            agency=one.agency,
+            request=one.id,
+            at=now,
+        )
 
 
 def _check(uses: Sequence[PersonalDataUse]) -> None:

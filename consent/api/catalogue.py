@@ -1,6 +1,8 @@
-"""GET /consent/v1/agencies, /purposes and /purposes/{purpose}: the public catalogue."""
+"""GET /consent/v1/agencies, /categories, /purposes and /purposes/{purpose}: the public catalogue."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,13 +13,15 @@ from base.problems import Problem
 from consent.api.shapes import (
     AgencyAnswer,
     AgencyList,
+    CategoryAnswer,
+    CategoryList,
     FrequencyAnswer,
     PurposeAnswer,
     PurposeList,
     Recipient,
     answer,
 )
-from consent.catalogue import ACTIVE, DAY_S, Purpose
+from consent.catalogue import ACTIVE, DAY_S, Category, Purpose
 from consent.registry import Registry
 
 
@@ -27,6 +31,12 @@ def routes(registry: Registry) -> list[Route]:
         found = (await registry.catalogue()).agencies.values()
         shapes = [AgencyAnswer(a.id, a.oin, dict(a.name), a.contact, a.url) for a in found if a.state == ACTIVE]
         return answer(AgencyList(shapes))
+
+    async def categories(request: Request) -> Response:
+        _no_parameters(request)
+        catalogue = await registry.catalogue()
+        found = (one for one in catalogue.categories.values() if catalogue.is_active(one.source))
+        return answer(CategoryList([_category(one) for one in found]))
 
     async def purposes(request: Request) -> Response:
         _no_parameters(request)
@@ -43,6 +53,7 @@ def routes(registry: Registry) -> list[Route]:
 
     return [
         Route("/consent/v1/agencies", agencies, methods=["GET"]),
+        Route("/consent/v1/categories", categories, methods=["GET"]),
         Route("/consent/v1/purposes", purposes, methods=["GET"]),
         Route("/consent/v1/purposes/{purpose}", purpose, methods=["GET"]),
     ]
@@ -51,6 +62,11 @@ def routes(registry: Registry) -> list[Route]:
 def _no_parameters(request: Request) -> None:
     if parse_query(request):
         raise Problem(400, "This address takes no query parameters.")
+
+
+def _category(one: Category) -> CategoryAnswer:
+    sensitivity: Any = one.sensitivity
+    return CategoryAnswer(one.id, one.source, dict(one.name), dict(one.description), sensitivity)
 
 
 def _shape(one: Purpose) -> PurposeAnswer:

@@ -11,8 +11,9 @@ from consent.events import sets
 from consent.events.polling import MOST
 
 Kind = Literal[
-    "consent-given", "consent-changed", "consent-withdrawn", "consent-used", "consent-expired", "complaint-sent"
-]
+    "consent-given", "consent-changed", "consent-withdrawn", "consent-used", "consent-expired", "complaint-sent",
+    "request-answered", "request-closed",
+]  # fmt: skip
 Jti = Annotated[str, msgspec.Meta(pattern=f"^[A-Za-z0-9_-]{{22}}{END}", max_length=22)]
 Most = Annotated[float, msgspec.Meta(ge=0, le=1_000_000, multiple_of=1)]
 """A whole number: see consent.api.shapes.Version."""
@@ -25,7 +26,7 @@ class StreamRequest(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     events: Annotated[list[Kind], msgspec.Meta(min_length=1, max_length=len(sets.KINDS))] = msgspec.field(
-        default_factory=lambda: list(sets.KINDS)  # type: ignore[arg-type]  # the same six
+        default_factory=lambda: list(sets.KINDS)  # type: ignore[arg-type]  # the same eight
     )
     status: Literal["enabled", "paused"] = "enabled"
     endpoint: Annotated[str, msgspec.Meta(pattern=f"^https?://[!-~]+{END}", max_length=2_000)] | None = None

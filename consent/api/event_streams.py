@@ -98,8 +98,13 @@ class _Streams:
 
     async def remove(self, request: Request) -> Response:
         caller, stream, now = await self._caller(request), request.path_params["stream"], self._clock.now()
-        if not await self._database.write(lambda c: streams.remove(c, stream, caller.agency, caller.client_id, now)):
-            raise _none()
+
+        def effect(connection: Connection) -> tuple[int, bytes]:
+            if not streams.remove(connection, stream, caller.agency, caller.client_id, now):
+                raise _none()
+            return 204, b""
+
+        await effects.keyed(self._registry, self._sealer, request, caller.client_id, None, effect)
         return Response(status_code=204, headers={"api-version": API_VERSION})
 
     async def poll(self, request: Request) -> Response:
@@ -113,8 +118,12 @@ class _Streams:
     async def verify(self, request: Request) -> Response:
         caller, stream, now = await self._caller(request), request.path_params["stream"], self._clock.now()
         body = await read_json(request, VerificationRequest)
-        jti = await self._database.write(lambda c: streams.verify(c, stream, caller.agency, body.state, now))
-        return answer(VerificationAnswer(_there(jti)), 202)
+
+        def effect(connection: Connection) -> tuple[int, bytes]:
+            jti = _there(streams.verify(connection, stream, caller.agency, body.state, now))
+            return 202, msgspec.json.encode(VerificationAnswer(jti))
+
+        return await effects.run(self._registry, self._sealer, request, caller, body, effect)
 
     async def replay(self, request: Request) -> Response:
         caller, stream, now = await self._caller(request), request.path_params["stream"], self._clock.now()

@@ -19,6 +19,7 @@ _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("post", "/permits/reports", "report", "Say what became of a permit that you were given, once.", reports.ReportRequest, {200: reports.ReportAnswer}),
     ("post", "/requests", "lodge", "Ask a citizen whom you know, for when he has time.", requests.LodgeRequest, {201: requests.LodgedAnswer}),
     ("get", "/requests/{request}", "request", "What became of a request.", None, {200: requests.RequestState}),
+    ("delete", "/requests/{request}", "take-back", "Ask no more: the link serves no longer.", None, {204: None}),
     ("get", "/records/{record}", "record", "A consent that you were given, in terms of ISO/IEC TS 27560.", None, {200: records.RecordAnswer}),
     ("post", "/artefacts", "artefact", "A signed consent, to verify without asking.", offline.ArtefactRequest, {201: offline.ArtefactAnswer}),
     ("post", "/event-streams", "add-stream", "Hear what becomes of consents that concern you.", event_shapes.StreamRequest, {201: event_shapes.StreamAnswer}),
@@ -34,6 +35,7 @@ _OPERATIONS: tuple[tuple[str, str, str, str, Any, dict[int, Any]], ...] = (
     ("post", "/complaints/{complaint}/answers", "reply", "Answer a complaint or a request to delete, once.", complaints.ComplaintReply, {201: complaints.ComplaintReplied}),
     ("get", "/complaints/{complaint}", "complaint", "One of them, with what it is about; it was seen from then on.", None, {200: complaints.ComplaintAnswer}),
     ("get", "/agencies", "agencies", "The agencies that take part.", None, {200: shapes.AgencyList}),
+    ("get", "/categories", "categories", "The kinds of data, each with the agency that it comes from.", None, {200: shapes.CategoryList}),
     ("get", "/purposes", "purposes", "The purposes that are published, and those that ended.", None, {200: shapes.PurposeList}),
     ("get", "/purposes/{purpose}", "purpose", "One purpose that is published, or was.", None, {200: shapes.PurposeAnswer}),
 )  # fmt: skip
@@ -45,6 +47,7 @@ _SCOPES = {
     "report": reports.SCOPE,
     "lodge": requests.SCOPE,
     "request": requests.SCOPE,
+    "take-back": requests.SCOPE,
     "record": records.SCOPE,
     "artefact": records.SCOPE,
     **dict.fromkeys(
@@ -146,11 +149,22 @@ def _operation(
         refusals += [401, 403]
     if operation in ("check", "bulk"):
         refusals.append(422)
-    if method == "post" and operation not in ("check", "bulk", *_OF_STREAM):
+    if method in ("post", "delete") and operation not in ("check", "bulk", "poll", "replay"):
         refusals += [409, 422]
         schema = {"type": "string", "pattern": KEY}
         result["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
-    if operation in ("purpose", "request", "record", "report", "lodge", "artefact", "complaint", "reply", *_OF_STREAM):
+    if operation in (
+        "purpose",
+        "request",
+        "take-back",
+        "record",
+        "report",
+        "lodge",
+        "artefact",
+        "complaint",
+        "reply",
+        *_OF_STREAM,
+    ):
         refusals.append(404)
     named = [
         {"name": one, "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern}}

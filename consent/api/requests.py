@@ -1,4 +1,4 @@
-"""POST /consent/v1/requests and GET /consent/v1/requests/{request}: an agency asks a citizen whom it knows."""
+"""POST /consent/v1/requests, GET and DELETE /consent/v1/requests/{request}: an agency asks a citizen whom it knows."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from starlette.routing import Route
 from base.database import Connection
 from base.forms import parse_query, read_json
 from base.people import Callbacks
-from base.problems import Problem
+from base.problems import API_VERSION, Problem
 from consent.api import effects
 from consent.api.shapes import END, Data, Slug, Sub, answer
 from consent.callers import Callers
 from consent.catalogue import DAY_S
 from consent.errors import AgencySuspended
 from consent.interface import AboveGuardRail, ConsentError, PersonalDataUse, UnknownPurpose
-from consent.lodging import LINKS, Lodging, Receipt, TooManyOpen, UnknownCitizen, Wanted
+from consent.lodging import ANSWERED, CLOSED, EXPIRED, LINKS, Lodging, Receipt, TooManyOpen, UnknownCitizen, Wanted
 from consent.registry import Registry
 from keys.seal import Sealer
 
 SCOPE = "consent:request"
 PATH = "/consent/v1/requests"
+_OVER = {
+    ANSWERED: "The citizen has answered already; what he answered, a check tells.",
+    EXPIRED: "The request has expired: there is nothing to take back.",
+}
 _REASONS = {UnknownPurpose: "unknown_purpose", AboveGuardRail: "above_purpose"}
 
 
@@ -106,7 +110,32 @@ def routes(
         one, now = found
         return answer(RequestState(one.id, now, effects.time(one.lodged_at), effects.time(one.expires_at)))  # type: ignore[arg-type]  # one of the five
 
-    return [Route(PATH, lodge, methods=["POST"]), Route(f"{PATH}/{{request}}", state, methods=["GET"])]
+    return [
+        Route(PATH, lodge, methods=["POST"]),
+        Route(f"{PATH}/{{request}}", state, methods=["GET"]),
+        _taking_back(registry, lodging, callers, sealer),
+    ]
+
+
+def _taking_back(registry: Registry, lodging: Lodging, callers: Callers, sealer: Sealer) -> Route:
+    async def take_back(request: Request) -> Response:
+        caller = await callers.require(request, SCOPE)
+        if parse_query(request):
+            raise Problem(400, "This address takes no query parameters.")
+        name = request.path_params["request"]
+
+        def effect(connection: Connection) -> tuple[int, bytes]:
+            after = lodging.take_back(connection, name, caller.agency)
+            if after is None:
+                raise Problem(404, "There is no request of this id.")
+            if after != CLOSED:
+                raise Problem(409, _OVER[after], members={"reason": after})
+            return 204, b""
+
+        await effects.keyed(registry, sealer, request, caller.client_id, None, effect)
+        return Response(status_code=204, headers={"api-version": API_VERSION})
+
+    return Route(f"{PATH}/{{request}}", take_back, methods=["DELETE"])
 
 
 def _use(one: RequestedUse) -> PersonalDataUse:

@@ -111,6 +111,20 @@ class AgencyAnswer(msgspec.Struct):
     url: str
 
 
+class CategoryAnswer(msgspec.Struct):
+    """A kind of data. `source`: the agency that it comes from, and that a permit for it names."""
+
+    id: str
+    source: str
+    name: dict[str, str]
+    description: dict[str, str]
+    sensitivity: Literal["ordinary", "financial", "special"]
+
+
+class CategoryList(msgspec.Struct):
+    categories: list[CategoryAnswer]
+
+
 class Recipient(msgspec.Struct):
     name: dict[str, str]
 

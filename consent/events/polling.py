@@ -63,7 +63,8 @@ class Polling:
         if found is None:
             return None
         if asked.most == 0:
-            return Polled({}, more=False)
+            some = await self._look(stream, agency, 1)
+            return Polled({}, more=some is not None and bool(some.sets))
         polled = await self._look(stream, agency, asked.most)
         full = self._waiters.total() >= WAITERS or self._waiters[agency] >= OF_AGENCY
         if asked.at_once or polled is None or polled.sets or full:

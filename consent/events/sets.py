@@ -16,7 +16,9 @@ TYP = "secevent+jwt"
 GIVEN, CHANGED, WITHDRAWN = "consent-given", "consent-changed", "consent-withdrawn"
 USED, EXPIRED = "consent-used", "consent-expired"
 COMPLAINT = "complaint-sent"
-KINDS = (GIVEN, CHANGED, WITHDRAWN, USED, EXPIRED, COMPLAINT)
+ANSWERED, CLOSED = "request-answered", "request-closed"
+"""Of a request that an agency lodged."""
+KINDS = (GIVEN, CHANGED, WITHDRAWN, USED, EXPIRED, COMPLAINT, ANSWERED, CLOSED)
 LOST = "events-lost"
 """About the stream itself, asked for or not: what waited too long was deleted."""
 VERIFICATION = "verification"

@@ -61,12 +61,26 @@ def complained(
     kind: str,
     at: datetime,
 ) -> None:
-    """A citizen wrote to an agency: it alone is told, by an id; what he wrote it fetches."""
-    content, sub = {"complaint": complaint, "kind": kind}, pseudonyms.pairwise(citizen, agency)
+    """A citizen wrote to an agency; what he wrote it fetches."""
+    sub, content = pseudonyms.pairwise(citizen, agency), {"complaint": complaint, "kind": kind}
+    _tell_alone(connection, agency, sub, sets.COMPLAINT, content, at)
+
+
+def request_ended(
+    connection: Connection, pseudonyms: Pseudonyms, kind: str, *, citizen: str, agency: str, request: str, at: datetime
+) -> None:
+    """A request that an agency lodged is over. `kind`: ANSWERED or CLOSED. What was answered it learns as always."""
+    _tell_alone(connection, agency, pseudonyms.pairwise(citizen, agency), kind, {"request": request}, at)
+
+
+def _tell_alone(
+    connection: Connection, agency: str, sub: str, kind: str, content: Mapping[str, str], at: datetime
+) -> None:
+    """One agency, by an id; no source hears of it."""
     rows = [
-        {"stream": stream, "jti": identifier(), "kind": sets.COMPLAINT, "sub": sub, "content": content, "at": at}
+        {"stream": stream, "jti": identifier(), "kind": kind, "sub": sub, "content": content, "at": at}
         for stream, owner, wanted in event_streams.receivers(connection, agency, "")
-        if owner == agency and sets.COMPLAINT in wanted
+        if owner == agency and kind in wanted
     ]
     if rows:
         events.put(connection, rows, at)

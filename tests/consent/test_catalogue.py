@@ -252,3 +252,16 @@ class TestQuestions:
         assert [item.category for item in question.items] == ["income"]
         assert question.duration_s == 3_600
         assert question.items[0].source_name["en"] == "Tax authority"
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_anybody_can_read_where_each_kind_of_data_comes_from(world: World) -> None:
+    async with world.client(None) as client:
+        found = (await client.get("/consent/v1/categories")).json()["categories"]
+        world.suspend("tax-authority")
+        after = (await client.get("/consent/v1/categories")).json()["categories"]
+
+    income = next(one for one in found if one["id"] == "income")
+    assert (income["source"], income["sensitivity"]) == ("tax-authority", "financial")
+    assert income["name"] == {"nl": "Inkomen", "en": "Income"}
+    assert [one["id"] for one in found if one not in after] == ["income"]

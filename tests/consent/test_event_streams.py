@@ -189,6 +189,7 @@ class TestPolling:
         assert (list(first["sets"]), first["moreAvailable"]) == (list(again["sets"]), True)
         assert list(rest["sets"])[:2] == left
         assert (len(rest["sets"]), rest["moreAvailable"]) == (4, False)
+        assert (await poll(world, ours, maxEvents=0)) == {"sets": {}, "moreAvailable": True}
         assert (await poll(world, ours, maxEvents=0, acks=list(rest["sets"]))) == {"sets": {}, "moreAvailable": False}
         assert (await poll(world, ours))["sets"] == {}
 

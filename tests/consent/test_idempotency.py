@@ -13,6 +13,7 @@ from sqlalchemy import select
 from consent.api import openapi
 from consent.store import idempotency, tables
 from keys import jose
+from tests.fixtures.registry import CALLBACK
 
 if TYPE_CHECKING:
     from base.database import Connection
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 PERMITS, REDEMPTIONS = "/consent/v1/permits", "/consent/v1/permits/redemptions"
 KEY = {"idempotency-key": "order-1"}
-REPEATABLE = ("check", "bulk", "poll", "verify-stream", "replay")
+REPEATABLE = ("check", "bulk", "poll", "replay")
 
 
 @pytest.fixture
@@ -180,15 +181,34 @@ async def test_what_fails_frees_its_key(world: World, body: dict[str, Any]) -> N
 
 
 async def test_every_operation_that_makes_or_ends_something_takes_a_key(world: World) -> None:
-    """R-05. Checks change nothing; PUT and DELETE, and what is asked of a stream that is there, may be repeated as they are."""
+    """R-05. Checks change nothing; PUT, a poll and a replay may be repeated as they are."""
     document = json.loads(openapi.document(world.settings.issuer))
 
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             names = [one["name"] for one in operation.get("parameters", [])]
-            changes = method == "post" and operation["operationId"] not in REPEATABLE
+            changes = method in ("post", "delete") and operation["operationId"] not in REPEATABLE
             assert ("Idempotency-Key" in names) == changes, path
             assert not changes or {"409", "422"} <= set(operation["responses"])
+
+
+async def test_what_is_ended_under_a_key_is_ended_once_and_answered_alike(world: World, anna: str) -> None:
+    """A second DELETE would find nothing; under its key it has the first one's answer, and for another thing 422."""
+    await world.registry.meet(citizen=anna, agency="municipality")
+    asked = {"sub": world.sub(anna), "uses": [{"purpose": "housing-benefit"}], "callback": CALLBACK}
+    async with world.client() as client:
+        streams = [(await client.post("/consent/v1/event-streams", json={})).json()["id"] for _ in range(2)]
+        request = (await client.post("/consent/v1/requests", json=asked)).json()["id"]
+        address = f"/consent/v1/event-streams/{streams[0]}"
+        made = [await client.post(f"{address}/verifications", json={}, headers=KEY) for _ in range(2)]
+        ended = [await client.delete(address, headers={"idempotency-key": "end"}) for _ in range(2)]
+        without = await client.delete(address)
+        other = await client.delete(f"/consent/v1/event-streams/{streams[1]}", headers={"idempotency-key": "end"})
+        back = [await client.delete(f"/consent/v1/requests/{request}", headers={"idempotency-key": "b"}) for _ in "12"]
+
+    assert made[0].content == made[1].content
+    assert [one.status_code for one in (*ended, without, other, *back)] == [204, 204, 404, 422, 204, 204]
+    assert {one.content for one in (*ended, *back)} == {b""}
 
 
 async def test_a_signed_consent_too(world: World, anna: str) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import select
 
 from base.database.tables import OUTBOX
+from consent.events import sets
+from consent.events.streams import ENABLED, Wanted
+from consent.events.streams import add as made
 from consent.lodging import MOST_OPEN
+from consent.store import events
 from tests.fixtures.registry import CALLBACK as REGISTERED
 from tests.fixtures.server import CALLBACK
 
@@ -47,6 +52,10 @@ class Desk:
         assert done.status_code == 201, done.text
         body: dict[str, Any] = done.json()
         return body
+
+    async def delete(self, request: dict[str, Any]) -> httpx2.Response:
+        async with self.inside.http() as http:
+            return await http.delete(f"{PATH}/{request['id']}", headers=self.headers)
 
     async def state(self, request: dict[str, Any]) -> str:
         async with self.inside.http() as http:
@@ -214,6 +223,66 @@ class TestWhoMay:
         assert (await tax.post(sub=desk.sub)).status_code == 403  # their purpose is not its own
         stolen = await tax.post(sub=desk.sub, uses=[{"purpose": "tax-return"}])
         assert stolen.status_code == 403
+
+
+class TestWhatTheAgencyHears:
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_that_he_answered_or_stopped_and_nothing_of_what(self, inside: Inside, desk: Desk) -> None:
+        anna = inside.house.ring.pseudonyms.handle(inside.citizens["anna"])
+        lodging, streams = inside.house.consent.lodging, inside.house.consent.registry.database
+        ours, theirs = (
+            streams.write_now(lambda c, one=one: made(c, one, "test", Wanted(sets.KINDS, ENABLED), inside.clock.now()))
+            for one in ("municipality", "tax-authority")
+        )
+        refused, stopped = await desk.lodged(), await desk.lodged()
+        one, question = await lodging.open(refused["id"], anna)
+        await lodging.answer(one, question, dict.fromkeys(("address", "income"), False), "nl")
+        one, _ = await lodging.open(stopped["id"], anna)
+        await lodging.close(one)
+
+        found = streams.read_now(lambda c: events.waiting(c, ours.id, 10))
+        assert [(one.kind, one.sub, one.content) for one in found] == [
+            ("request-answered", desk.sub, {"request": refused["id"]}),
+            ("request-closed", desk.sub, {"request": stopped["id"]}),
+        ]
+        assert streams.read_now(lambda c: events.waiting(c, theirs.id, 10)) == []
+
+
+class TestTakingBack:
+    async def test_the_link_serves_no_longer_and_nobody_is_asked(self, inside: Inside, desk: Desk) -> None:
+        anna = inside.house.ring.pseudonyms.handle(inside.citizens["anna"])
+        lodging = inside.house.consent.lodging
+        kept, gone = await desk.lodged(), await desk.lodged()
+        one, question = await lodging.open(gone["id"], anna)  # he has the page open
+        done = [await desk.delete(gone) for _ in range(2)]
+        await lodging.answer(one, question, dict.fromkeys(("address", "income"), True), "nl")
+        browser = await browser_of(inside, "anna", urlsplit(gone["link"]).path)
+
+        assert [answer.status_code for answer in done] == [204, 204]
+        assert browser.status == 404
+        assert [await desk.state(one) for one in (kept, gone)] == ["lodged", "closed"]
+        assert await desk.reasons() == {"address": "no_consent", "income": "no_consent"}
+        waiting = await inside.house.consent.registry.asked(anna)
+        assert [one.path for one in waiting] == [f"/my/requests/{kept['id']}"]
+
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_what_is_over_or_anothers_cannot_be(self, inside: Inside, desk: Desk) -> None:
+        anna = inside.house.ring.pseudonyms.handle(inside.citizens["anna"])
+        lodging, tax = inside.house.consent.lodging, await desk_of(inside, "tax-authority")
+        answered, late = await desk.lodged(), await desk.lodged(expiresIn=60)
+        one, question = await lodging.open(answered["id"], anna)
+        await lodging.answer(one, question, dict.fromkeys(("address", "income"), False), "nl")
+        stolen = await tax.delete(late)
+        inside.clock.advance(61)
+        done = [await desk.delete(one) for one in (answered, late, {"id": "A" * 22})]
+
+        assert [(one.status_code, one.json().get("reason")) for one in done] == [
+            (409, "answered"),
+            (409, "expired"),
+            (404, None),
+        ]
+        assert (stolen.status_code, stolen.json()["detail"]) == (404, done[2].json()["detail"])
+        assert [await desk.state(one) for one in (answered, late)] == ["answered", "expired"]
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -20,7 +20,9 @@ POSTS = tuple(
     f"{BASE}/{one}"
     for one in ("checks", "checks/bulk", "permits", "permits/redemptions", "permits/reports", "requests")
 )
-GETS = (f"{BASE}/agencies", f"{BASE}/purposes", f"{BASE}/purposes/housing-benefit", f"{BASE}/openapi.json")
+GETS = tuple(
+    f"{BASE}/{one}" for one in ("agencies", "categories", "purposes", "purposes/housing-benefit", "openapi.json")
+)
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ class TestNaming:
             "checks",
             "permits",
             "agencies",
+            "categories",
             "purposes",
             "requests",
             "records",
