@@ -2,8 +2,7 @@
 
     python receipt.py receipt.json --key KEYS [--jwks JWKS] [--witness VKEY --quorum 1] [--ledger https://…/ledger]
 
-KEYS is the ledger's public key, as a file or as text: what https://…/ledger/key said once. Nothing is asked of the
-registry, but with --ledger: whether its ledger of today still begins with the tree that the receipt was proven in.
+KEYS: what https://…/ledger/key said once. Nothing is asked, but with --ledger: whether today's goes on from the receipt.
 
  1. the file has its four members: receipt, entry, salt, proof
  2. leaf = SHA-256(0x00 ‖ SHA-256(salt ‖ entry))                                 (RFC 9162 section 2.1.1)
@@ -19,6 +18,7 @@ import argparse
 import base64
 import hashlib
 import json
+import os
 import re
 import sys
 import urllib.request
@@ -33,7 +33,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 MAX_FILE = 256 * 1024
 
@@ -61,9 +60,9 @@ class Proven:
 
 
 def verify(
-    raw: bytes, keys: Iterable[str], *, jwks: bytes | None = None, witnesses: Iterable[str] = (), quorum: int = 0
+    raw: bytes, keys: Iterable[str], *, jwks: bytes | None = None, witnesses: Sequence[str] = (), quorum: int = 0
 ) -> Proven:
-    """Believe a receipt file, or NotProven. `keys`, `witnesses`: verifier keys, `name+id+base64`."""
+    """Believe a receipt file, or NotProven. `keys`, `witnesses`: verifier keys, `name+id+base64`. `quorum`: of these, one at least."""
     file = _file(raw)
     entry, salt, told = file["entry"].encode(), _url64(file["salt"]), _object(file["entry"].encode())
     if len(salt) != 32:
@@ -75,9 +74,9 @@ def verify(
         raise NotProven("the checkpoint is not signed by the ledger's key")
     if _root(leaf, index, checkpoint.size, path) != checkpoint.root:
         raise NotProven("the entry is not in the ledger: the path leads to another root")
-    cosigned = dict(signatures_of(note, [key_of(one) for one in witnesses]))
-    if len(cosigned) < quorum:
-        raise NotProven(f"{len(cosigned)} of the witnesses cosigned, and {quorum} are needed")
+    cosigned = dict(signatures_of(note, [key for key in map(key_of, witnesses) if key.kind == 4]))
+    if len(cosigned) < (needed := max(quorum, min(1, len(witnesses)))):
+        raise NotProven(f"{len(cosigned)} of the witnesses cosigned, and {needed} are needed")
     return Proven(told, index, checkpoint, tuple(cosigned.items()), _receipt(file["receipt"], leaf, jwks))
 
 
@@ -104,9 +103,8 @@ def consistent(first: int, second: int, first_root: bytes, second_root: bytes, p
     """Whether the tree of `second` leaves begins with that of `first` (RFC 9162 section 2.1.4.2)."""
     if first in (0, second) or first > second:
         return not path and first_root == second_root and first == second
-    place, last = first - 1, second - 1
-    while place & 1:
-        place, last = place >> 1, last >> 1
+    shift = (first & -first).bit_length() - 1
+    place, last = (first - 1) >> shift, (second - 1) >> shift
     shown = [first_root, *path] if first & (first - 1) == 0 else list(path)
     sides = list(_sides(place, last))
     if len(shown) != len(sides) + 1:
@@ -192,9 +190,10 @@ def key_of(text: str) -> Key:
         whole = key if kind == 2 else name.encode() + b"\n" + raw
         if hashlib.sha256(whole).digest()[:4].hex() != given or kind not in (1, 2, 4):
             raise ValueError(given)
-        public = load_der_public_key(key) if kind == 2 else ed25519.Ed25519PublicKey.from_public_bytes(key)
+        point = ec.EllipticCurvePublicKey.from_encoded_point  # of P-256: the last 65 bytes of its 91 in DER
+        public = point(ec.SECP256R1(), key[26:]) if kind == 2 else ed25519.Ed25519PublicKey.from_public_bytes(key)
         return Key(name, bytes.fromhex(given), kind, public)
-    except (ValueError, IndexError) as error:
+    except (NotProven, ValueError, IndexError) as error:
         raise NotProven("this is no key of a ledger or a witness: name+id+base64") from error
 
 
@@ -203,16 +202,12 @@ def signatures_of(note: str, keys: Sequence[Key]) -> list[tuple[str, int]]:
     text, _, lines = note.rpartition("\n\n")
     known = {(one.name, one.id): one for one in keys}
     found = []
-    for line in lines.split("\n")[:64]:
-        parts = line.split(" ")
-        if len(parts) != 3 or parts[0] != "—":
-            continue
-        raw = base64_of(parts[2])
-        key = known.get((parts[1], raw[:4]))
+    for name, encoded in re.findall(r"^— (\S+) (\S+)$", lines, re.MULTILINE)[:64]:
+        key = known.get((name, (raw := base64_of(encoded))[:4]))
         try:
             found += [(key.name, key.time_of(text + "\n", raw[4:]))] if key is not None else []
         except InvalidSignature as error:
-            raise NotProven(f"the signature of {parts[1]} does not hold") from error
+            raise NotProven(f"the signature of {name} does not hold") from error
     return found
 
 
@@ -231,9 +226,9 @@ def _receipt(jws: str, leaf: bytes, jwks: bytes | None) -> dict[str, Any] | None
         raise NotProven("the receipt is not signed as one")
     try:
         (jwk,) = [one for one in _object(jwks)["keys"] if one["kid"] == header.get("kid") and one["crv"] == "P-256"]
-        x, y = (int.from_bytes(_url64(jwk[name]), "big") for name in ("x", "y"))
+        point = b"\x04" + _url64(str(jwk["x"])) + _url64(str(jwk["y"]))
         der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
-        key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
         key.verify(der, f"{parts[0]}.{parts[1]}".encode(), ec.ECDSA(SHA256()))
     except (InvalidSignature, ValueError, KeyError, TypeError) as error:
         raise NotProven("the receipt is not signed by the registry's keys") from error
@@ -242,9 +237,15 @@ def _receipt(jws: str, leaf: bytes, jwks: bytes | None) -> dict[str, Any] | None
 
 def _object(raw: bytes) -> dict[str, Any]:
     with suppress(ValueError, RecursionError):
-        if len(raw) <= MAX_FILE and isinstance(found := json.loads(raw), dict):
+        if len(raw) <= MAX_FILE and isinstance(found := json.loads(raw.decode(), object_pairs_hook=_once), dict):
             return found
     raise NotProven("this is no JSON object, or one that is too large")
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(members)) < len(members):
+        raise ValueError("a member stands twice: two readers would read two things")
+    return found
 
 
 def number_of(text: str) -> int:
@@ -254,9 +255,8 @@ def number_of(text: str) -> int:
 
 
 def base64_of(text: str) -> bytes:
-    raw = b""
-    with suppress(ValueError):
-        raw = base64.b64decode(text, validate=True)
+    usual = re.fullmatch("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=))?", text)
+    raw = base64.b64decode(text) if usual is not None else b""
     if base64.b64encode(raw).decode() != text:
         raise NotProven("not canonical base64")
     return raw
@@ -280,19 +280,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--key", required=True, help="the ledger's key, or a file with it")
     parser.add_argument("--jwks", type=Path, help="the registry's keys: what /oauth2/jwks said")
     parser.add_argument("--witness", action="append", default=[], help="a witness's key")
-    parser.add_argument("--quorum", type=int, default=0, help="how many witnesses must have cosigned")
+    parser.add_argument("--quorum", type=int, default=0, help="how many of these must have cosigned: one at least")
     parser.add_argument("--ledger", help="https://…/ledger: ask whether today's ledger goes on from the receipt's")
     given = parser.parse_args(arguments)
     try:
-        keys = (Path(given.key).read_text() if Path(given.key).is_file() else given.key).split()
-        raw, jwks = given.file.read_bytes(), given.jwks.read_bytes() if given.jwks else None
+        keys = (Path(given.key).read_text() if os.path.isfile(given.key) else given.key).split()  # noqa: PTH113 - no path of any length raises
+        with given.file.open("rb") as file:
+            raw, jwks = file.read(MAX_FILE + 1), given.jwks.read_bytes() if given.jwks else None
         proven = verify(raw, keys, jwks=jwks, witnesses=given.witness, quorum=given.quorum)
         now = still_there(proven, given.ledger, keys) if given.ledger else None
     except (NotProven, OSError, HTTPException, ValueError) as error:
         print(f"NOT PROVEN: {error}", file=sys.stderr)  # noqa: T201 - a program of its own
         return 1
-    told = {"proven": True, **told_of(proven), "size_today": now.size if now else None}
-    print(json.dumps(told, indent=1, ensure_ascii=False))  # noqa: T201 - as above
+    print(json.dumps({"proven": True, **told_of(proven), "size_today": now and now.size}, indent=1, ensure_ascii=False))  # noqa: T201 - as above
     return 0
 
 

@@ -221,11 +221,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--listen", default="127.0.0.1:8437", help="host:port")
     given = parser.parse_args(arguments)
     try:
-        texts = [Path(one).read_text() if Path(one).is_file() else one for one in given.log]
+        texts = [Path(one).read_text() if os.path.isfile(one) else one for one in given.log]  # noqa: PTH113 - no path of any length raises
         logs = [key_of(line) for text in texts for line in text.split()]
         if not logs or any(one.kind == _COSIGNATURE for one in logs):
             raise NotProven("these are not a ledger's keys")
-    except (NotProven, OSError) as error:
+    except (NotProven, OSError, UnicodeDecodeError) as error:
         parser.error(f"--log: {error}")
     if not given.name or any(one.isspace() or one == "+" for one in given.name):
         parser.error("--name: no spaces and no plus sign")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from regie.terminal import guard, perform, read, run, settings_of_environment, settings_of_house, show
+from regie.terminal import guard, keys_of, perform, read, run, settings_of_environment, settings_of_house, show
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -321,13 +321,14 @@ def ledger_verify(
 ) -> None:
     """Audit the ledger: that it adds up, goes on from what was seen, and agrees with the register. Status 1 if not."""
     from regie import audit_url  # noqa: PLC0415 - see serve
+    from regie.receipts import checkpoint_of  # noqa: PLC0415
 
     def work() -> Any:
-        before = [audit_url.checkpoint_of(one.read_text()) for one in receipt]
+        before = [checkpoint_of(one.read_bytes()) for one in receipt]
         if url:
-            keys = (Path(key).read_text() if key and Path(key).is_file() else key).split()
+            keys = keys_of(key)
             return audit_url.verify(url, keys, before)
-        params = {"checkpoints": [one.text for one in before]}
+        params = {"checkpoints": before}
         return perform("ledger verify", params, as_json=as_json, long=False)
 
     found = guard(work, as_json=as_json)
@@ -383,7 +384,7 @@ def receipt_verify(
     from regie.receipts import verify  # noqa: PLC0415 - see serve
 
     def work() -> Any:
-        keys = (Path(key).read_text() if Path(key).is_file() else key).split()
+        keys = keys_of(key)
         found = jwks.read_bytes() if jwks is not None else None
         return verify(read(file).encode(), keys, jwks=found, witnesses=witness, quorum=quorum, ledger=ledger)
 

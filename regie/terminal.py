@@ -1,6 +1,7 @@
 """What commands do at a terminal: run, here or in the server that has the files open; print; refuse in a sentence."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -103,6 +104,12 @@ def read(file: str) -> str:
 
         raise Refused(f"there is no file {path}")
     return path.read_text()
+
+
+def keys_of(given: str) -> list[str]:
+    """Verifier keys, from a file or as they were typed."""
+    # No path: what is too long for the name of a file is a key.
+    return (Path(given).read_text() if os.path.isfile(given) else given).split()  # noqa: PTH113
 
 
 def guard(work: Callable[[], Any], *, as_json: bool) -> Any:

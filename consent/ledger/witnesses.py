@@ -26,7 +26,7 @@ from consent.ledger.publish import Publisher
 from consent.store import ledger
 from consent.store.ledger import Head
 from keys.errors import KeysError
-from keys.notes import open_note
+from keys.notes import open_note, split
 
 LEASE_S = 10
 PAUSE_S = 0.25
@@ -158,9 +158,12 @@ class Witnesses:
 def _cosignatures(witness: Witness, note: str, body: bytes) -> tuple[str, ...]:
     """The lines that hold, of this witness alone. KeysError when there is none."""
     try:
-        _, signed = open_note(note + body.decode(), [witness.verifier])
+        text, signed = open_note(note + body.decode(), [witness.verifier])
     except UnicodeDecodeError as error:
         raise Unreachable("it answered something else than a cosignature") from error
+    if text != split(note)[0]:
+        # With an empty line in its answer it signed more than was shown: such a line in receipts would refute them.
+        raise Unreachable("it signed something else than it was shown")
     return tuple(one.line for one in signed)
 
 

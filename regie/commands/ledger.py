@@ -18,6 +18,7 @@ from consent.store import leaves, ledger
 from keys.notes import split
 from regie.commands.base import Progress, Refused
 from regie.house import House
+from regie.receipts import signed
 
 
 def checkpoint(house: House, _params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
@@ -63,9 +64,9 @@ def rotate_keys(house: House, _params: dict[str, Any], _progress: Progress) -> d
 
 
 def verify(house: House, params: dict[str, Any], _progress: Progress) -> dict[str, Any]:
-    """The whole audit of this house: tiles, register and journal. `checkpoints`: texts that were seen before."""
-    before = [parse(text) for text in params["checkpoints"]]
+    """The whole audit of this house: tiles, register and journal. `checkpoints`: signed notes that were seen before."""
     parts, pseudonyms = house.consent.ledger, house.ring.pseudonyms
+    before = [signed(note, parts.keys.verifiers) for note in params["checkpoints"]]
 
     def unit(connection: Connection) -> dict[str, Any]:
         found = inspect(connection, parts, pseudonyms, before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agency import receipt
 from agency.receipt import NotProven, verify
@@ -180,6 +183,39 @@ class TestAltered:
         with pytest.raises(NotProven):
             verify(raw(held), keys, jwks=jwks)
 
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_no_key_and_no_key_set_of_any_kind_ends_in_a_traceback(
+        self, world: World, held: dict[str, str], keys: list[str]
+    ) -> None:
+        """A curve that ledgers do not sign with, no curve at all; coordinates that are no text."""
+        made = [ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)]
+        spki = [one.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for one in made]
+        for der in [*spki, b"", spki[0][:20], b"\x30" * 91]:
+            vkey = f"x+{hashlib.sha256(der).digest()[:4].hex()}+{base64.b64encode(bytes([2]) + der).decode()}"
+            with pytest.raises(NotProven, match="no key"):
+                verify(raw(held), [vkey])
+        jwks = json.loads(world.ring.jwks())
+        for odd in (None, 1, [], {}, "", "A" * 43, "\ud800", "é"):
+            changed = {"keys": [{**one, "x": odd} for one in jwks["keys"]]}
+            with pytest.raises(NotProven):
+                verify(raw(held), keys, jwks=json.dumps(changed).encode())
+
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_what_two_readers_would_read_differently_is_refused(
+        self, held: dict[str, str], keys: list[str]
+    ) -> None:
+        """A member that stands twice, and another encoding than JSON has between systems (RFC 8259 section 8.1)."""
+        file = raw(held)
+        for odd in (
+            file.replace(b"{", b'{"entry": "{}", ', 1),
+            file.replace(b"{", b'{"\\u0065ntry": "{}", ', 1),
+            b"\xef\xbb\xbf" + file,
+            json.dumps(held).encode("utf-16"),
+        ):
+            with pytest.raises(NotProven):
+                verify(odd, keys)
+        assert verify(file, keys)
+
     async def test_a_token_of_ours_is_no_receipt(self, world: World, held: dict[str, str], keys: list[str]) -> None:
         """Signed by the registry's very key, naming this leaf, but of another type."""
         claims = jose.unverified_claims(held["receipt"])
@@ -213,6 +249,15 @@ class TestWitnesses:
 
         with pytest.raises(NotProven, match="does not hold"):
             verify(raw(file), keys, witnesses=[signer.verifier.vkey])
+
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_one_that_is_named_is_demanded_and_the_ledger_itself_is_none(
+        self, held: dict[str, str], keys: list[str]
+    ) -> None:
+        witness = Signer("w.example", COSIGNATURE, ed25519.Ed25519PrivateKey.generate()).verifier.vkey
+        for named in ([witness], [keys[0]], keys):
+            with pytest.raises(NotProven, match="0 of the witnesses cosigned, and 1 are needed"):
+                verify(raw(held), keys, witnesses=named)
 
 
 class TestHistory:
@@ -262,6 +307,13 @@ class TestProgram:
         told = json.loads(done.stdout)
         assert told["proven"] is True
         assert told["receipt"]["event"]["state"] == "consent given"
+
+        # Typed, with a name longer than a file's can be.
+        done = run("../receipt.json", "--key", f"{'x' * 200}/{'y' * 200}+{keys[0]}")
+        assert (done.returncode, done.stderr) == (
+            1,
+            "NOT PROVEN: this is no key of a ledger or a witness: name+id+base64\n",
+        )
 
         broken = {**held, "salt": "A" * 43}
         (tmp_path / "receipt.json").write_text(json.dumps(broken))

@@ -76,6 +76,19 @@ def test_a_stranger_audits_the_log_from_its_tiles(server: Server, held: Path, ke
     assert "error" in refused or refused["ok"] is False
 
 
+def test_what_the_ledger_did_not_sign_accuses_nobody(server: Server, held: Path, key: str, tmp_path: Path) -> None:
+    """A receipt with a checkpoint of somebody's making: no finding against the ledger, but no receipt."""
+    file = json.loads(held.read_text())
+    lines = file["proof"].split("\n")
+    at = lines.index("") + 3
+    forged = tmp_path / "forged.json"
+    forged.write_text(json.dumps({**file, "proof": "\n".join([*lines[:at], "A" * 43 + "=", *lines[at + 1 :]])}))
+    for way in ([], ["--url", f"{server.issuer}/ledger", "--key", key]):
+        refused = server.run("ledger", "verify", *way, "--receipt", str(forged), expect=1)
+
+        assert refused["error"].startswith("a receipt's checkpoint proves nothing about this ledger")
+
+
 def test_the_house_audits_itself_while_it_runs(server: Server, held: Path) -> None:
     told: Any = server.run("ledger", "verify", "--receipt", str(held))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from agency import receipt
 from base.settings import Settings
@@ -17,6 +18,7 @@ from consent.ledger.ledger import Ledger
 from consent.ledger.reconcile import NotReconciled
 from consent.permits import Asked
 from consent.store import ledger as store
+from keys.notes import COSIGNATURE, Signer
 from tests.faults.test_restored_backup import Backups, backups, check, reconciled
 from tests.fixtures.listener import Listener, answer
 from tests.fixtures.witnesses import Run, Running
@@ -153,6 +155,26 @@ class TestCosigned:
                 await both(world)
 
             assert (head(world).cosigned_note, said(world)) == ("", ["unreachable"])
+
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_one_that_signs_more_than_it_was_shown_does_not_get_into_receipts(
+        self, world: World, anna: str, with_policy: Any
+    ) -> None:
+        """Its own key, and its signature holds: of our checkpoint with a line of its own. In a receipt it would not."""
+        liar = Signer("w.example/liar", COSIGNATURE, ed25519.Ed25519PrivateKey.generate())
+        recorded = await world.give(anna)
+        await ledger(world).round()
+        more = f"{head(world).published_note}and more\n"
+        body = f"and more\n\n{liar.line(more, 5)}".encode()
+        async with Listener(lambda _: answer(body, kind="text/plain")).running() as there:
+            with_policy([(liar.verifier.vkey, f"http://127.0.0.1:{there.port}")], quorum="1")
+            await both(world)
+
+        assert (head(world).cosigned_note, said(world)) == ("", ["unreachable"])
+        file = await world.registry.receipt_file(recorded.receipts[0], anna)
+        assert file is not None
+        with pytest.raises(receipt.NotProven, match="0 of the witnesses"):
+            receipt.verify(file, keys(world), witnesses=[liar.verifier.vkey])
 
 
 class TestAgainst:
