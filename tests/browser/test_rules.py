@@ -274,7 +274,7 @@ def test_rule_03_nothing_is_chosen_beforehand_and_nothing_counts_before_all_is(
     answer(page, address="allow")
 
     assert page.locator("[aria-invalid], .utrecht-form-field--invalid").count() == 1
-    assert "Your income" in page.inner_text("#error-summary")
+    assert "Income" in page.inner_text("#error-summary")
     assert consents(page) == []
 
 
@@ -331,8 +331,8 @@ def test_rule_06_the_first_page_says_it_all(
     for one in (
         "Municipality of",
         "Comes from:",
-        "Your address",
-        "Your income",
+        "Address",
+        "Income",
         "whether you can get housing benefit",
         how_long,
         "How long they keep it",
@@ -368,7 +368,7 @@ def test_rule_10_asked_again_it_says_what_is_different_and_asks_that_alone(
 
     assert page.locator("fieldset").count() == 1
     assert "This is new." in page.inner_text("fieldset:has(input[name=income])")
-    assert "You allowed this before: Your address." in page.inner_text("main")
+    assert "You allowed this before: Address." in page.inner_text("main")
     answer(page, income="deny")
     page.goto(f"{asking()}&prompt=consent")
     assert "Your answer takes the place of that." in page.inner_text("fieldset:has(input[name=address])")
@@ -431,8 +431,8 @@ def test_rule_13_a_receipt_comes_in_the_message_box_and_so_does_the_end(
     assert received["subject"] == "Your answer to Municipality of Lindermeer"
     for one in (
         "You allow Municipality of Lindermeer to use, for one time until",
-        "Your address. It comes from Population register. It is for: Housing benefit.",
-        "You do not allow Municipality of Lindermeer to use: Your income.",
+        "Address. It comes from Population register. It is for: Housing benefit.",
+        "You do not allow Municipality of Lindermeer to use: Income.",
         "to stop it, at any time",
         f"{server.issuer}/my/consents",
     ):
@@ -440,7 +440,7 @@ def test_rule_13_a_receipt_comes_in_the_message_box_and_so_does_the_end(
     page.goto("/my/consents")
     press(page, "main tbody >> text=Stop")
     press(page, CONFIRM)
-    assert letter("consent.ended", "gets no more: Your address")["recipient"] == received["recipient"]
+    assert letter("consent.ended", "gets no more: Address")["recipient"] == received["recipient"]
 
 
 def test_rule_15_the_consents_are_one_click_from_the_overview_and_two_from_the_home_page(
@@ -479,16 +479,16 @@ def test_rule_16_and_17_the_list_shows_what_matters_and_can_be_searched_sorted_a
         press(page, "main form button")
         return [one.split("\t")[2] for one in page.locator("tbody tr").all_inner_texts()]
 
-    assert found() == ["Your birth date", "Your income", "Your address"]
-    assert found(search="HOUSING address") == ["Your address"]
+    assert found() == ["Birth date", "Income", "Address"]
+    assert found(search="HOUSING address") == ["Address"]
     assert found(search="nothing like it") == []
     assert "No consent is like this." in page.inner_text("main")
-    assert found(state="Refused") == ["Your income"]
-    assert found(agency="Health insurer Duinzicht") == ["Your birth date"]
-    assert found(order="Organisation")[0] == "Your birth date"
-    assert found(order="Last used")[0] == "Your birth date"
+    assert found(state="Refused") == ["Income"]
+    assert found(agency="Health insurer Duinzicht") == ["Birth date"]
+    assert found(order="Organisation")[0] == "Birth date"
+    assert found(order="Last used")[0] == "Birth date"
     assert "Never" not in page.inner_text("tbody tr >> nth=0")
-    assert found(order="First to end") == ["Your birth date", "Your address", "Your income"]
+    assert found(order="First to end") == ["Birth date", "Address", "Income"]
     assert page.input_value("select[name=order]") == "ending"
 
 
@@ -641,8 +641,8 @@ def test_rule_08_and_23_uses_are_listed_newest_first_and_what_needs_no_permissio
     table = page.locator("main table").last
     rows = [one.split("\t") for one in table.locator("tbody tr").all_inner_texts()]
     assert [[cell.split("\n")[0] for cell in row[1:5]] for row in rows] == [
-        ["Municipality of Lindermeer", "Parking", "Your address", "Public task"],
-        ["Municipality of Lindermeer", "Housing benefit", "Your address", "Permission"],
+        ["Municipality of Lindermeer", "Parking", "Address", "Public task"],
+        ["Municipality of Lindermeer", "Housing benefit", "Address", "Permission"],
     ]
     newest = table.locator("tbody tr").first
     assert newest.locator("input, button").count() == 0

@@ -113,7 +113,7 @@ async def test_rule_14_a_reminder_every_90_days_of_what_stands_and_of_nothing_el
     [one] = box.letters
     assert one["subject"] == "Wat organisaties van u mogen gebruiken"
     assert "Gemeente Lindermeer mag van u gebruiken, tot" in one["text"]
-    assert "Uw inkomen. Dit komt van Belastingdienst Oostland. Het is voor: Huurtoeslag." in one["text"]
+    assert "Inkomen. Dit komt van Belastingdienst Oostland. Het is voor: Huurtoeslag." in one["text"]
     assert f"“Mijn toestemmingen”, op {house.issuer}/my/consents" in one["text"]
     assert told(box) == [("anna", "consent.reminder")]
     house.clock.advance(90 * DAY_S)

@@ -260,7 +260,7 @@ class TestCitizen:
 
         await browser.submit("/my/requests")
         assert "Balie 4" in browser.page.text
-        assert "Uw adres" in browser.page.text
+        assert "Adres" in browser.page.text
         await browser.submit("/confirm", answer="yes")
         assert "/ask" in browser.url
         await browser.submit("/ask", address="allow")

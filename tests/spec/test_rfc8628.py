@@ -121,8 +121,8 @@ class TestSection3_3:
         browser = await arrive(inside, told)
 
         assert "Loket municipality" in browser.page.text
-        assert "Uw adres" in browser.page.text
-        assert "Uw inkomen" in browser.page.text
+        assert "Adres" in browser.page.text
+        assert "Inkomen" in browser.page.text
         assert told["user_code"] in browser.page.text
         assert "iemand probeert op uw naam binnen te komen" in browser.page.text
         await browser.submit("/confirm", answer="yes")
