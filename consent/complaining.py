@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from base.database import Connection
 from base.i18n import ZONE
 from base.ids import identifier
+from consent.acting import GUARDIAN, SELF
 from consent.events import tell
 from consent.store import complaints as store
 from consent.store import subjects, uses
@@ -72,8 +73,11 @@ class Complaints:
         self._registry = registry
         self._ring = ring
 
-    async def send(self, citizen: str, leaf: str, kind: str, text: str) -> str | None:
-        """Its id; of a form that was sent twice the first one's. None when there is no such use of his. TooManyOpen."""
+    async def send(self, citizen: str, leaf: str, kind: str, text: str, guardian: str = "") -> str | None:
+        """Its id; of a form that was sent twice the first one's. None when there is no such use of his. TooManyOpen.
+
+        `guardian`: who writes for a child.
+        """
         now, made = self._registry.clock.now(), identifier()
 
         def unit(connection: Connection) -> str | None:
@@ -85,13 +89,14 @@ class Complaints:
             subjects.hold(connection, agency, self._ring.pseudonyms.pairwise(citizen, agency))
             if _about(connection, leaf, citizen) is None:
                 return None
-            for before, sealed in store.alike(connection, citizen, leaf, kind):
+            for before, sealed in store.alike(connection, citizen, guardian, leaf, kind):
                 if self._unseal(sealed, _TEXT, before) == readable(text):
                     return before
             if store.count_open(connection, citizen, agency) >= MOST_OPEN:
                 raise TooManyOpen
             whose = {"id": made, "citizen": citizen, "agency": agency, "leaf": leaf, "kind": kind}
-            store.add(connection, {**whose, "text": self._seal(text, _TEXT, made), "sent_at": now})
+            wrote = {"acting": GUARDIAN if guardian else SELF, "guardian": guardian, "sent_at": now}
+            store.add(connection, {**whose, **wrote, "text": self._seal(text, _TEXT, made)})
             tell.complained(
                 connection, self._ring.pseudonyms, citizen=citizen, agency=agency, complaint=made, kind=kind, at=now
             )
@@ -99,16 +104,22 @@ class Complaints:
 
         return await self._registry.database.write(unit)
 
-    async def of_citizen(self, citizen: str, limit: int = LIST) -> list[Complaint]:
-        """Newest first."""
-        found = await self._registry.database.read(lambda c: store.of_citizen(c, citizen, limit))
+    async def of_citizen(self, citizen: str, guardian: str = "", limit: int = LIST) -> list[Complaint]:
+        """Newest first; of a child those that this guardian wrote."""
+        found = await self._registry.database.read(lambda c: store.of_citizen(c, citizen, guardian, limit))
         return [self._open(one) for one in found]
 
-    async def one(self, complaint_id: str, citizen: str) -> Complaint | None:
-        """For him to read: an answer was read from then on."""
+    async def for_children(self, guardian: str, limit: int = LIST) -> list[Complaint]:
+        """What he wrote for any child, newest first."""
+        found = await self._registry.database.read(lambda c: store.of_guardian(c, guardian, limit))
+        return [self._open(one) for one in found]
+
+    async def one(self, complaint_id: str, citizen: str, guardian: str = "") -> Complaint | None:
+        """For its reader: an answer was read once who wrote has read it."""
         database, now = self._registry.database, self._registry.clock.now()
-        found = await database.read(lambda c: store.one(c, complaint_id, citizen))
-        if found is not None and found.state == ANSWERED and found.read_at is None:
+        found = await database.read(lambda c: store.one(c, complaint_id, citizen, guardian))
+        wrote = found is not None and found.acting == (GUARDIAN if guardian else SELF)
+        if found is not None and wrote and found.state == ANSWERED and found.read_at is None:
             await database.write(lambda c: store.read(c, complaint_id, citizen, now))
         return self._open(found) if found is not None else None
 
@@ -159,9 +170,9 @@ class Complaints:
         return self._ring.sealer.open_system(sealed, table=_TABLE, column=column, row=row).decode()
 
 
-async def unread(registry: Registry, citizen: str) -> int:
-    """Answers of agencies that he has not read yet."""
-    return await registry.database.read(lambda c: store.unread(c, citizen))
+async def unread(registry: Registry, citizen: str, guardian: str = "") -> int:
+    """Answers of agencies that who wrote has not read yet: he, or this guardian for him."""
+    return await registry.database.read(lambda c: store.unread(c, citizen, guardian))
 
 
 def _about(connection: Connection, leaf: str, citizen: str) -> About | None:

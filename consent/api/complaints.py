@@ -22,15 +22,17 @@ from keys.seal import Sealer
 SCOPE = "consent:complaint"
 PATH = "/consent/v1/complaints"
 Kind = Literal["complaint", "erasure"]
+Acting = Literal["self", "guardian"]
 State = Literal["sent", "seen", "answered"]
 Outcome = Literal["done", "partly", "declined"]
 
 
 class ComplaintItem(msgspec.Struct, rename="camel"):
-    """`kind`: erasure asks to delete (GDPR art. 17). `dueOn`: the last day for your answer (art. 12(3))."""
+    """`kind`: erasure asks to delete (GDPR art. 17). `dueOn`: the last day for your answer (art. 12(3)). `acting`: who wrote."""
 
     id: str
     kind: Kind
+    acting: Acting
     state: State
     sent_at: str
     due_on: str
@@ -53,10 +55,11 @@ class UseItem(msgspec.Struct, rename="camel"):
 
 
 class ComplaintAnswer(msgspec.Struct, rename="camel"):
-    """`sub`: the citizen as you know him. `text`: what he wrote. `outcome`, `answer`: yours, when you gave it."""
+    """`sub`: the citizen as you know him. `text`: what he wrote, or a guardian for him (`acting`). `outcome`, `answer`: yours, when you gave it."""
 
     id: str
     kind: Kind
+    acting: Acting
     state: State
     sent_at: str
     due_on: str
@@ -130,6 +133,7 @@ def _item(one: Complaint) -> ComplaintItem:
     return ComplaintItem(
         stored.id,
         stored.kind,  # type: ignore[arg-type]  # one of the two
+        stored.acting,  # type: ignore[arg-type]  # one of the two
         stored.state,  # type: ignore[arg-type]  # one of the three
         effects.time(stored.sent_at),
         one.due.isoformat(),
@@ -141,6 +145,7 @@ def _whole(one: Complaint, about: About, sub: str) -> ComplaintAnswer:
     return ComplaintAnswer(
         item.id,
         item.kind,
+        item.acting,
         item.state,
         item.sent_at,
         item.due_on,

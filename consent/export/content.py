@@ -48,16 +48,18 @@ class Export:
         looked = await registry.database.read(lambda c: lookups.of_citizen(c, citizen, limit=ALL))
         known = await registry.database.read(lambda c: exported.pseudonyms(c, citizen))
         asked = await registry.database.read(lambda c: exported.requests(c, citizen))
-        written = await self.complaints.of_citizen(citizen, ALL)
+        written = await self.complaints.of_citizen(citizen, limit=ALL)
         pressed = await registry.database.read(lambda c: exported.pressed(c, citizen, ALL))
+        wrote = await self.complaints.for_children(citizen, ALL)
         named = (*known, *asked, *pressed)
-        self.mentioned.agencies |= {one["agency"] for one in named} | {one.stored.agency for one in written}
+        self.mentioned.agencies |= {one["agency"] for one in named} | {one.stored.agency for one in (*written, *wrote)}
         return {
             "account": await self.accounts.account(citizen),
             "pseudonyms": known,
             "requests": [_request(one) for one in asked],
             "complaints": [_complaint(one) for one in written],
             "asGuardian": [_pressed(one) for one in pressed],
+            "complaintsAsGuardian": [_complaint(one) for one in wrote],
             "lookups": [{"at": time(one.at), "by": one.by, "what": one.what, "leaf": one.leaf} for one in looked],
         }
 
@@ -177,6 +179,7 @@ def _complaint(one: Complaint) -> Line:
         "id": stored.id,
         "agency": stored.agency,
         "kind": stored.kind,
+        "acting": stored.acting,
         "useLeaf": stored.leaf,
         "state": stored.state,
         "text": one.text,

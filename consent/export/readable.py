@@ -10,7 +10,7 @@ from typing import Any
 from base import i18n
 from base.i18n import N_
 from base.pdf.document import Document, Row
-from consent.acting import GUARDIAN
+from consent.acting import GUARDIAN, SELF
 from consent.catalogue import Catalogue
 from consent.export.content import Export, Line
 from consent.lookups import WHAT
@@ -158,19 +158,9 @@ def _rest(document: Document, words: _Words, head: Line) -> None:
         titles = ", ".join(words.title(purpose) for purpose in one["purposes"])
         rows = [(_("Purpose"), titles), (_("Asked"), words.at(one["askedAt"]))]
         document.block(words.agency(one["agency"]), rows)
-    if head["complaints"]:
-        document.heading(2, _("Your complaints and requests"))
-    for one in head["complaints"]:
-        what, state = SUBJECTS[one["kind"]], COMPLAINT_STATES[one["state"]][1]
-        said = ANSWERS[one["outcome"]] if one["outcome"] else ""
-        rows = [
-            (_("Sent"), words.at(one["sentAt"])),
-            (_("State"), _(state)),
-            (_("You wrote"), one["text"]),
-            (_("Answer"), f"{_(said)} {one['answer']}" if said else ""),
-        ]
-        document.block(f"{_(what)} – {words.agency(one['agency'])}", rows)
+    _complaints(document, words, _("Your complaints and requests"), head["complaints"], SELF)
     _as_guardian(document, words, head["asGuardian"])
+    _complaints(document, words, _("What you wrote for a child"), head["complaintsAsGuardian"], GUARDIAN)
     if head["lookups"]:
         document.heading(2, _("Who looked at your file here"))
     for one in head["lookups"]:
@@ -199,6 +189,23 @@ def _rest(document: Document, words: _Words, head: Line) -> None:
             "“Proof” is the place of a line in the public ledger. The file for computers has the whole proof of each line."
         )
     )
+
+
+def _complaints(document: Document, words: _Words, heading: str, written: list[Line], reader: str) -> None:
+    """`reader`: as what he reads them, self or guardian."""
+    _ = words.translate
+    if written:
+        document.heading(2, heading)
+    for one in written:
+        what, state = SUBJECTS[one["kind"]], COMPLAINT_STATES[one["state"]][1]
+        said = ANSWERS[one["outcome"]] if one["outcome"] else ""
+        rows = [
+            (_("Sent"), words.at(one["sentAt"])),
+            (_("State"), _(state)),
+            (_("You wrote") if one["acting"] == reader else _("A guardian wrote"), one["text"]),
+            (_("Answer"), f"{_(said)} {one['answer']}" if said else ""),
+        ]
+        document.block(f"{_(what)} – {words.agency(one['agency'])}", rows)
 
 
 def _as_guardian(document: Document, words: _Words, pressed: list[Line]) -> None:

@@ -58,34 +58,36 @@ class Complaining(Page):
         return await self._form(request, person, await self._use(request, person), {}, {})
 
     async def send(self, request: Request) -> Response:
+        # Whole before it is asked who sends it: a guardian must be one at the moment of the act.
+        form = await read_form(request)
         person = await self.citizens.current(request)
         if person is None:
             return login(request)
-        form = await read_form(request)
         self.renderer.check_form(request, form, bound_to=person.session_digest)
         use = await self._use(request, person)
         errors = _wrong(form)
         if not errors:
             try:
-                sent = await self.complaints.send(person.citizen, use.leaf, form["kind"], form.get("text", ""))
+                wrote = (form["kind"], form.get("text", ""), person.guardian)
+                sent = await self.complaints.send(person.citizen, use.leaf, *wrote)
             except TooManyOpen:
                 errors = {"": MANY}
             else:
-                return RedirectResponse(f"{PATH}/{sent}?sent=1", 303)
+                return RedirectResponse(f"{person.my}/complaints/{sent}?sent=1", 303)
         return await self._form(request, person, use, form, errors)
 
     async def mine_all(self, request: Request) -> Response:
         person = await self.citizens.current(request)
         if person is None:
             return login(request)
-        rows = await self.complaints.of_citizen(person.citizen)
+        rows = await self.complaints.of_citizen(person.citizen, person.guardian)
         return await self._told(request, person, "complaints.html", rows=rows)
 
     async def show(self, request: Request) -> Response:
         person = await self.citizens.current(request)
         if person is None:
             return login(request)
-        found = await self.complaints.one(request.path_params["complaint"], person.citizen)
+        found = await self.complaints.one(request.path_params["complaint"], person.citizen, person.guardian)
         if found is None:
             raise Problem(404)
         use = await self.complaints.use(found.stored.leaf, person.citizen)

@@ -15,9 +15,9 @@ from starlette.routing import Route
 
 from base.people import OWN, Acting, Child, CitizenSessions, Guardians, LoggedIn
 from base.render import Renderer
-from consent.complaining import Complaints
+from consent.complaining import Complaints, unread
 from consent.lodging import Lodging
-from consent.pages import checking, consents, everything, history, lodged, receipts, withdrawing
+from consent.pages import checking, complaining, consents, everything, history, lodged, receipts, withdrawing
 from consent.pages.page import Page, login
 from consent.registry import Registry
 from keys.derive import Pseudonyms
@@ -73,6 +73,7 @@ def routes(
     parts = (consents, history, receipts, checking, everything)
     below = [one for part in parts for one in part.routes(registry, renderer, custody)]
     below += withdrawing.routes(registry, complaints, renderer, custody)
+    below += complaining.routes(registry, complaints, renderer, custody)
     below += lodged.routes(lodging, renderer, custody)
     found = [Route(OWN, page.overview, methods=["GET"]), *below]
     return [_of_child(one, renderer, citizens) for one in found]
@@ -99,4 +100,5 @@ class ChildPage(Page):
         asked = await self.registry.asked(person.citizen)
         waiting = [(one, f"{person.my}{one.path.removeprefix(OWN)}") for one in asked]
         told = {**await self.newest(person.citizen), "waiting": waiting}
+        told["answers"] = await unread(self.registry, person.citizen, person.guardian)
         return self.page(request, "child.html", person, await self.registry.catalogue(), **told)

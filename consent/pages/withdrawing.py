@@ -55,18 +55,18 @@ class Withdrawing(Page):
         record = await self.mine(request, person)
         # Done before, or expired: the answer is the same, it has ended.
         await self.registry.withdraw(record.id, person.citizen, guardian=person.guardian)
-        deletion = await self._ask_to_delete(record) if form.get("delete") and person.acting is None else ""
+        deletion = await self._ask_to_delete(record, person.guardian) if form.get("delete") else ""
         return RedirectResponse(
             f"{person.my}/consents/{record.id}?{urlencode({'withdrawn': 1, 'deletion': deletion})}", 303
         )
 
-    async def _ask_to_delete(self, record: Record) -> str:
+    async def _ask_to_delete(self, record: Record, guardian: str) -> str:
         """sent, many (too much waits there for an answer), or nothing when nothing was ever used."""
         leaf = await self.complaints.last_use(record)
         if leaf is None:
             return ""
         try:
-            await self.complaints.send(record.citizen, leaf, "erasure", "")
+            await self.complaints.send(record.citizen, leaf, "erasure", "", guardian)
         except TooManyOpen:
             return "many"
         return "sent"

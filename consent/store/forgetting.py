@@ -37,7 +37,8 @@ def pressed(connection: Connection, guardian: str) -> list[str]:
     mine = consent_event.c.guardian == guardian
     leaves = connection.execute(select(consent_event.c.leaf).where(mine, consent_event.c.citizen != ""))
     found = list(leaves.scalars())
-    connection.execute(update(consent_event).where(mine).values(guardian=""))
+    for table in (consent_event, complaint):
+        connection.execute(update(table).where(table.c.guardian == guardian).values(guardian=""))
     return found
 
 

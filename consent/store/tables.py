@@ -515,6 +515,8 @@ complaint = Table(
     Column("agency", NAME, nullable=False),
     Column("leaf", String(43), nullable=False),  # of the use that it is about
     Column("kind", String(16), nullable=False),  # complaint, erasure
+    Column("acting", String(8), nullable=False),  # self, guardian: who wrote it
+    Column("guardian", CITIZEN, nullable=False, index=True),  # "" of what he wrote himself, and of who is forgotten
     Column("text", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False),  # sent, seen, answered
     Column("sent_at", Instant, nullable=False),

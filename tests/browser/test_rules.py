@@ -611,6 +611,20 @@ def test_rule_21_and_28_a_guardian_answers_for_a_child_by_his_own_name_and_is_ve
     press(own, "main tbody >> text=Details")
     assert "A guardian gave permission" in own.inner_text("main")
 
+    own.goto(f"{asking()}&prompt=consent")
+    municipal(own, "permits", purpose="housing-benefit", data=["address"], source="population-register")
+    page.goto("/my")
+    press(page, "main >> text=Noor Voorbeeld")
+    press(page, "main >> text=Complain, or ask to delete")
+    assert names_the_child()
+    assert faults(looking, page.url) == {}
+    page.click("input[value=erasure]")
+    press(page, "main form button")
+    assert names_the_child()
+    assert "It was sent" in page.inner_text("main")
+    press(page, "a[href$='/complaints']")
+    assert faults(looking, page.url) == {}
+
     page.goto(links[1])
     assert faults(looking, page.url) == {}
     page.click("input[name=address][value=deny]")

@@ -113,14 +113,22 @@ async def test_rule_21_the_childs_name_is_on_every_page_and_in_its_title(world: 
     path, one = await family.path, given.consents[0]
     pages = ("", "/consents", f"/consents/{one}", f"/consents/{one}/withdraw", "/agencies/municipality/withdraw")
 
-    for page in (*pages, "/withdraw-everything", "/history", f"/receipts/{one}/check"):
+    await world.registry.release(
+        citizen=family.child, agency="municipality", purpose="housing-benefit", categories=frozenset({"address"})
+    )
+    (use,) = (await world.registry.history(family.child)).uses
+    pages += ("/history", f"/history/{use.leaf}/complaint", "/complaints")
+
+    for page in (*pages, "/withdraw-everything", f"/receipts/{one}/check"):
         shown = (await family.get(path + page)).text
         assert BANNER in shown, page
         assert "for Noor – Regie</title>" in shown, page
         assert "Logged in as Anna" in shown, page
         # Whoever follows a link stays where he acts, or goes to pages of his own.
-        for link in re.findall(r'(?:href|action)="(/my/(?:consents|agencies|receipts|withdraw)[^"]*)"', shown):
-            assert link == "/my/consents", (page, link)
+        for link in re.findall(
+            r'(?:href|action)="(/my/(?:consents|agencies|receipts|withdraw|history|complaints)[^"]*)"', shown
+        ):
+            assert link in ("/my/consents", "/my/history"), (page, link)
     assert (await family.get(f"{path}/receipts/{one}")).headers["content-type"] == "application/json"
     own = (await family.get("/my/consents")).text
     assert BANNER not in own
@@ -274,6 +282,121 @@ async def test_who_is_forgotten_stands_in_nobodys_line_any_more(world: World, fa
     receipt = await world.registry.receipt_file(records.receipt_id(row["consent"], row["seq"]), family.child)
     assert (receipt is None) is (first == "the child")
     assert world.database.read_now(lambda c: inspect(c, world.registry.ledger, pseudonyms)) == []
+
+
+class TestComplaints:
+    """A guardian complains, or asks to delete, for a child."""
+
+    @pytest.fixture
+    async def form(self, world: World, family: Family) -> str:
+        """Of a use of the child's address."""
+        await world.give(family.child)
+        await world.registry.release(
+            citizen=family.child, agency="municipality", purpose="housing-benefit", categories=frozenset({"address"})
+        )
+        (shown,) = set(re.findall(r'href="([^"]*/complaint)"', (await family.get(f"{await family.path}/history")).text))
+        return str(shown)
+
+    async def send(self, family: Family, form: str, **said: str) -> str:
+        token = csrf.token(SESSION, family.world.ring.pseudonyms.mac)
+        done = await family.browser.post(form, data={"csrf_token": token, **said})
+        assert done.status_code == 303, done.text
+        return done.headers["location"].partition("?")[0]
+
+    async def test_rule_20_each_reads_what_is_his_and_the_agency_that_a_guardian_wrote(
+        self, world: World, family: Family, form: str
+    ) -> None:
+        path, complaints = await family.path, world.consent.complaints
+        page = (await family.get(form)).text
+        assert "about this use of the data of Noor" in page
+        assert "Noor can read it too" in page
+        assert (await family.get(form.replace(path, "/my"))).status_code == 404
+
+        written = await self.send(family, form, kind="erasure", text="Wij zijn verhuisd.")
+        assert written.startswith(f"{path}/complaints/")
+        assert await self.send(family, form, kind="erasure", text="Wij zijn verhuisd.") == written
+        assert BANNER in (await family.get(written)).text
+
+        world.clock.advance(1)
+        family.someone.citizen = family.child
+        childs = await self.send(family, form.replace(path, "/my"), kind="complaint", text="Van mijzelf.")
+        shown = (await family.get(written.replace(path, "/my"))).text
+        assert "What a guardian asked for you" in shown
+        assert "Wij zijn verhuisd." in shown
+        assert (await family.get("/my/complaints")).text.count("Written by a guardian") == 1
+
+        async with world.client("municipality", scope="consent:complaint") as agency:
+            waiting = (await agency.get("/consent/v1/complaints")).json()["complaints"]
+            assert [one["acting"] for one in waiting] == ["guardian", "self"]
+            fetched = await agency.get(f"/consent/v1/complaints/{waiting[0]['id']}")
+            assert fetched.json()["sub"] == world.sub(family.child)
+            assert family.parent not in fetched.text
+            answered = {"outcome": "done", "text": "Gewist."}
+            for one in waiting:
+                await agency.post(f"/consent/v1/complaints/{one['id']}/answers", json=answered)
+
+        # The child may look first: the answer waits for who wrote.
+        await family.get(written.replace(path, "/my"))
+        family.someone.citizen = family.parent
+        assert (await family.get(childs.replace("/my", path))).status_code == 404
+        assert "Van mijzelf" not in (await family.get(f"{path}/complaints")).text
+        assert "An organisation answered you" in (await family.get(path)).text
+        assert "Gewist." in (await family.get(written)).text
+        assert "An organisation answered you" not in (await family.get(path)).text
+        assert [one.text for one in await complaints.for_children(family.parent)] == ["Wij zijn verhuisd."]
+
+    @ONE
+    async def test_another_guardian_reads_his_own_only_and_who_lost_custody_nothing(
+        self, world: World, family: Family, form: str
+    ) -> None:
+        path = await family.path
+        written = await self.send(family, form, kind="complaint", text="Onder ons.")
+        bert = world.citizen("bert")
+        family.register.custody[bert] = [Child(family.child, "Noor")]
+        family.someone.citizen = bert
+        others = await family.path
+        assert (await family.get(written.replace(path, others))).status_code == 404
+        assert "Onder ons" not in (await family.get(f"{others}/complaints")).text
+        assert await self.send(family, form.replace(path, others), kind="complaint", text="Onder ons.") != written
+
+        family.someone.citizen = family.parent
+        family.register.custody.clear()
+        for one in (written, f"{path}/complaints", form):
+            assert (await family.get(one)).status_code == 404
+        token = csrf.token(SESSION, world.ring.pseudonyms.mac)
+        refused = await family.browser.post(form, data={"csrf_token": token, "kind": "erasure"})
+        assert refused.status_code == 404
+        assert len(await world.consent.complaints.of_citizen(family.child)) == 2
+
+    @ONE
+    async def test_who_stops_something_for_a_child_may_ask_to_delete_with_it(
+        self, world: World, family: Family
+    ) -> None:
+        given, path = await world.give(family.child), await family.path
+        await world.registry.release(
+            citizen=family.child, agency="municipality", purpose="housing-benefit", categories=frozenset({"address"})
+        )
+        for one in given.consents:
+            token = csrf.token(SESSION, world.ring.pseudonyms.mac)
+            await family.browser.post(f"{path}/consents/{one}/withdraw", data={"csrf_token": token, "delete": "yes"})
+        (one,) = await world.consent.complaints.for_children(family.parent)
+        assert (one.stored.kind, one.stored.acting, one.stored.citizen) == ("erasure", "guardian", family.child)
+
+    @ONE
+    async def test_what_a_forgotten_guardian_wrote_stays_the_childs_and_leads_to_nobody(
+        self, world: World, family: Family, form: str
+    ) -> None:
+        await self.send(family, form, kind="complaint", text="Van een ouder.")
+        pseudonyms, now = world.ring.pseudonyms, world.clock.now()
+        world.database.write_now(lambda c: forgetting.forget(c, family.parent, pseudonyms=pseudonyms, now=now))
+
+        (one,) = await world.consent.complaints.of_citizen(family.child)
+        assert (one.stored.acting, one.text) == ("guardian", "Van een ouder.")
+        for table in tables.metadata.tables.values():
+            rows = world.database.read_now(lambda c, table=table: c.execute(select(table)).all())
+            assert not any(family.parent in row for row in rows), table.name
+        world.database.write_now(lambda c: forgetting.forget(c, family.child, pseudonyms=pseudonyms, now=now))
+        assert await world.consent.complaints.of_citizen(family.child) == []
 
 
 def _without_triggers(world: World) -> None:

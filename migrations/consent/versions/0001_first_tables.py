@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_a46088dd"
+revision = "0001_f64f28d4"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -90,6 +90,8 @@ def upgrade() -> None:
         sa.Column("agency", sa.String(length=64), nullable=False),
         sa.Column("leaf", sa.String(length=43), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("acting", sa.String(length=8), nullable=False),
+        sa.Column("guardian", sa.String(length=43), nullable=False),
         sa.Column("text", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("sent_at", base.database.types.Instant(), nullable=False),
@@ -103,6 +105,7 @@ def upgrade() -> None:
     with op.batch_alter_table("complaint", schema=None) as batch_op:
         batch_op.create_index("ix_complaint_agency", ["agency", "state", "sent_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_complaint_citizen"), ["citizen"], unique=False)
+        batch_op.create_index(batch_op.f("ix_complaint_guardian"), ["guardian"], unique=False)
 
     op.create_table(
         "consent",
@@ -733,6 +736,7 @@ def downgrade() -> None:
 
     op.drop_table("consent")
     with op.batch_alter_table("complaint", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_complaint_guardian"))
         batch_op.drop_index(batch_op.f("ix_complaint_citizen"))
         batch_op.drop_index("ix_complaint_agency")
 
