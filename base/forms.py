@@ -85,6 +85,12 @@ def parse_query(request: Request, *, repeatable: frozenset[str] = frozenset()) -
     return parse_form(request.scope["query_string"], repeatable=repeatable)
 
 
+def no_query(request: Request) -> None:
+    """Problem 400 for any parameter: what somebody puts there would be overlooked, and he would not know."""
+    if request.scope["query_string"]:
+        raise Problem(400, "This address takes no query parameters.")
+
+
 async def read_form(request: Request, *, limit: int = MAX_BODY, repeatable: frozenset[str] = frozenset()) -> Form:
     """The body of a form post.
 
@@ -201,12 +207,19 @@ def _mistakes(body: Any, type_: Any, first: msgspec.ValidationError) -> list[dic
         except msgspec.ValidationError as error:
             found.append(_mistake(f".{name}", error))
     if not fields.keys() >= body.keys():
-        found.append({"in": "body", "location": "$", "detail": "There are members that are not known here."})
+        known = ", ".join(fields)
+        found.append({"in": "body", "location": "$", "detail": f"{_UNKNOWN} Known are: {known}."})
     return found or [_mistake("", first)]
 
 
 def _mistake(place: str, error: msgspec.ValidationError) -> dict[str, str]:
     detail, _, inner = str(error).partition(" - at ")
+    if detail.startswith("Invalid enum value"):
+        detail = "This is none of the values that the API's description lists here."
+    elif detail.startswith("Object contains unknown field"):
+        detail = _UNKNOWN
+    # The end of a text, as JSON Schema writes it.
+    detail = detail.replace("\\\\Z'", "$'")
     location = f"${place}{inner.strip('`').removeprefix('$')}"
     return {"in": "body", "location": location[:100], "detail": detail[:200]}
 
@@ -233,4 +246,5 @@ def _no_constant(_name: str) -> None:
     raise ValueError("NaN and Infinity are no JSON")
 
 
+_UNKNOWN = "There are members that are not known here."
 _STRICT = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from base.forms import parse_query
+from base.forms import no_query
 from base.problems import Problem
 from consent.api.shapes import (
     AgencyAnswer,
@@ -27,25 +27,25 @@ from consent.registry import Registry
 
 def routes(registry: Registry) -> list[Route]:
     async def agencies(request: Request) -> Response:
-        _no_parameters(request)
+        no_query(request)
         found = (await registry.catalogue()).agencies.values()
         shapes = [AgencyAnswer(a.id, a.oin, dict(a.name), a.contact, a.url) for a in found if a.state == ACTIVE]
         return answer(AgencyList(shapes))
 
     async def categories(request: Request) -> Response:
-        _no_parameters(request)
+        no_query(request)
         catalogue = await registry.catalogue()
         found = (one for one in catalogue.categories.values() if catalogue.is_active(one.source))
         return answer(CategoryList([_category(one) for one in found]))
 
     async def purposes(request: Request) -> Response:
-        _no_parameters(request)
+        no_query(request)
         catalogue = await registry.catalogue()
         found = (catalogue.shown(one) for one in dict.fromkeys(name for name, _ in catalogue.versions))
         return answer(PurposeList([_shape(one) for one in found if one is not None]))
 
     async def purpose(request: Request) -> Response:
-        _no_parameters(request)
+        no_query(request)
         found = (await registry.catalogue()).shown(request.path_params["purpose"])
         if found is None:
             raise Problem(404, "No purpose of this name was ever published.")
@@ -57,11 +57,6 @@ def routes(registry: Registry) -> list[Route]:
         Route("/consent/v1/purposes", purposes, methods=["GET"]),
         Route("/consent/v1/purposes/{purpose}", purpose, methods=["GET"]),
     ]
-
-
-def _no_parameters(request: Request) -> None:
-    if parse_query(request):
-        raise Problem(400, "This address takes no query parameters.")
 
 
 def _category(one: Category) -> CategoryAnswer:

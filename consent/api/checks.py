@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from base.forms import read_json
 from base.problems import Problem
-from consent.api.shapes import BulkAnswer, BulkRequest, CheckAnswer, CheckItem, CheckRequest, answer
+from consent.api.shapes import BulkAnswer, BulkRequest, CheckAnswer, CheckRequest, answer, items, read
 from consent.callers import Callers
 from consent.errors import AgencySuspended
 from consent.freshness import Freshness
@@ -30,13 +29,13 @@ PORTION = 32
 def routes(registry: Registry, callers: Callers, freshness: Freshness) -> list[Route]:
     async def check(request: Request) -> Response:
         caller = await callers.require(request, "consent:check")
-        asked = await read_json(request, CheckRequest)
+        asked = await read(request, CheckRequest)
         await freshness.reach(asked.at_least_as_fresh)
         return answer(await _one(registry, freshness, caller.agency, asked))
 
     async def bulk(request: Request) -> Response:
         caller = await callers.require(request, "consent:check")
-        asked = (await read_json(request, BulkRequest, limit=BULK_BODY)).checks
+        asked = (await read(request, BulkRequest, limit=BULK_BODY)).checks
         await freshness.reach(*{one.at_least_as_fresh for one in asked})
         answers: list[CheckAnswer] = []
         for start in range(0, len(asked), PORTION):
@@ -62,7 +61,6 @@ async def _one(registry: Registry, freshness: Freshness, agency: str, asked: Che
     except AgencySuspended:
         raise Problem(403, "This agency takes no part at present.") from None
     decision, revision = checked.decision, checked.revision
-    items = [CheckItem(one.category, one.decision, one.reason, one.consent) for one in decision.items]  # type: ignore[arg-type]  # the same two words
     at = checked.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
     token = freshness.token(revision)
-    return CheckAnswer(decision.decision, decision.reason, items, revision, token, at)  # type: ignore[arg-type]  # as above
+    return CheckAnswer(decision.decision, decision.reason, items(decision), revision, token, at)  # type: ignore[arg-type]  # as above

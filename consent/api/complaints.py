@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.database import Connection
-from base.forms import parse_query, read_json
+from base.forms import no_query
 from base.problems import Problem
 from consent.api import effects
-from consent.api.shapes import answer
+from consent.api.shapes import answer, read
 from consent.callers import Callers
 from consent.complaining import MOST_TEXT, About, Complaint, Complaints
 from consent.registry import Registry
@@ -86,13 +86,13 @@ class ComplaintReplied(msgspec.Struct):
 def routes(registry: Registry, complaints: Complaints, callers: Callers, sealer: Sealer) -> list[Route]:
     async def waiting(request: Request) -> Response:
         caller = await callers.require(request, SCOPE)
-        _no_query(request)
+        no_query(request)
         return answer(ComplaintList([_item(one) for one in await complaints.waiting(caller.agency)]))
 
     async def fetch(request: Request) -> Response:
         """That it was seen is no more than what happened: the citizen is told."""
         caller = await callers.require(request, SCOPE)
-        _no_query(request)
+        no_query(request)
         found = await complaints.fetch(request.path_params["complaint"], caller.agency)
         if found is None:
             raise _unknown()
@@ -100,7 +100,7 @@ def routes(registry: Registry, complaints: Complaints, callers: Callers, sealer:
 
     async def reply(request: Request) -> Response:
         caller = await callers.require(request, SCOPE)
-        body, complaint = await read_json(request, ComplaintReply), request.path_params["complaint"]
+        body, complaint = await read(request, ComplaintReply), request.path_params["complaint"]
 
         def effect(connection: Connection) -> tuple[int, bytes]:
             done = complaints.answer(connection, complaint, caller.agency, body.outcome, body.text)
@@ -117,11 +117,6 @@ def routes(registry: Registry, complaints: Complaints, callers: Callers, sealer:
         effects.telling(f"{PATH}/{{complaint}}", fetch),
         Route(f"{PATH}/{{complaint}}/answers", reply, methods=["POST"]),
     ]
-
-
-def _no_query(request: Request) -> None:
-    if parse_query(request):
-        raise Problem(400, "This address takes no query parameters.")
 
 
 def _unknown() -> Problem:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.database import Connection
-from base.forms import MAX_BODY, parse_query, read_json
+from base.forms import MAX_BODY, parse_query
 from base.people import Callbacks
 from base.problems import Problem
 from consent.api import effects
@@ -33,7 +33,7 @@ from consent.api.estonia_shapes import (
     RepresentationRequest,
     Standing,
 )
-from consent.api.shapes import answer
+from consent.api.shapes import answer, read
 from consent.callers import Caller, Callers
 from consent.catalogue import DAY_S
 from consent.estonia import service as nt
@@ -223,7 +223,7 @@ def _sources(service: ConsentService, callers: Callers, sealer: Sealer) -> list[
 
 async def _read(request: Request, type_: type[T], limit: int = MAX_BODY) -> T:
     try:
-        return await read_json(request, type_, limit=limit)
+        return await read(request, type_, limit=limit)
     except Problem as problem:
         if problem.status == 400:
             problem.members |= _members(nt.INVALID)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from base import outbound
 from base.database import Connection
-from base.forms import parse_query, read_json
+from base.forms import no_query
 from base.problems import API_VERSION, Problem
 from consent.api import effects
 from consent.api.event_shapes import (
@@ -29,7 +29,7 @@ from consent.api.event_shapes import (
     VerificationAnswer,
     VerificationRequest,
 )
-from consent.api.shapes import answer
+from consent.api.shapes import answer, read
 from consent.callers import Caller, Callers
 from consent.events import streams
 from consent.events.lost import KEPT
@@ -64,7 +64,7 @@ class _Streams:
 
     async def add(self, request: Request) -> Response:
         caller, now = await self._caller(request), self._clock.now()
-        body = await read_json(request, StreamRequest)
+        body = await read(request, StreamRequest)
         wanted = self._wanted(body)
 
         def effect(connection: Connection) -> tuple[int, bytes]:
@@ -87,7 +87,7 @@ class _Streams:
 
     async def change(self, request: Request) -> Response:
         caller, stream, now = await self._caller(request), request.path_params["stream"], self._clock.now()
-        wanted = self._wanted(await read_json(request, StreamRequest))
+        wanted = self._wanted(await read(request, StreamRequest))
         return answer(
             self._told(
                 await self._database.write(
@@ -108,7 +108,7 @@ class _Streams:
         return Response(status_code=204, headers={"api-version": API_VERSION})
 
     async def poll(self, request: Request) -> Response:
-        caller, body = await self._caller(request), await read_json(request, PollRequest)
+        caller, body = await self._caller(request), await read(request, PollRequest)
         errors = {jti: one.err if one.err in ERRORS else "other" for jti, one in body.set_errs.items()}
         asked = Asked(min(int(body.max_events), MOST), body.return_immediately, tuple(body.acks), errors)
         stream, gone = request.path_params["stream"], request.is_disconnected
@@ -117,7 +117,7 @@ class _Streams:
 
     async def verify(self, request: Request) -> Response:
         caller, stream, now = await self._caller(request), request.path_params["stream"], self._clock.now()
-        body = await read_json(request, VerificationRequest)
+        body = await read(request, VerificationRequest)
 
         def effect(connection: Connection) -> tuple[int, bytes]:
             jti = _there(streams.verify(connection, stream, caller.agency, body.state, now))
@@ -127,7 +127,7 @@ class _Streams:
 
     async def replay(self, request: Request) -> Response:
         caller, stream, now = await self._caller(request), request.path_params["stream"], self._clock.now()
-        body = await read_json(request, ReplayRequest)
+        body = await read(request, ReplayRequest)
         count = await self._database.write(lambda c: streams.replay(c, stream, caller.agency, body.since, now))
         return answer(ReplayAnswer(_there(count)))
 
@@ -138,8 +138,7 @@ class _Streams:
 
     async def _caller(self, request: Request) -> Caller:
         caller = await self._callers.require(request, SCOPE)
-        if parse_query(request):
-            raise Problem(400, "This address takes no query parameters.")
+        no_query(request)
         return caller
 
     def _told(self, found: Counted | None) -> StreamAnswer:

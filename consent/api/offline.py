@@ -11,12 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.database import Connection
-from base.forms import read_json
 from base.problems import Problem
 from base.web.cached import unchanged
 from consent.api import effects
 from consent.api.records import SCOPE
-from consent.api.shapes import END
+from consent.api.shapes import END, read
 from consent.callers import Callers
 from consent.offline.artefact import NoArtefact, issue
 from consent.offline.lists import PATH, StatusLists
@@ -47,7 +46,7 @@ class ArtefactAnswer(msgspec.Struct, rename="camel"):
 def routes(registry: Registry, callers: Callers, ring: Ring, issuer: str) -> list[Route]:
     async def artefact(request: Request) -> Response:
         caller = await callers.require(request, SCOPE)
-        body, now = await read_json(request, ArtefactRequest), registry.clock.now()
+        body, now = await read(request, ArtefactRequest), registry.clock.now()
 
         def effect(connection: Connection) -> tuple[int, bytes]:
             catalogue = registry.snapshot(connection)

@@ -8,17 +8,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.database import Connection
-from base.forms import read_json
 from base.problems import Problem
 from consent.api import effects
+from consent.api.reasons import WHAT_TO_DO
 from consent.api.shapes import (
     PermitAnswer,
     PermitRequest,
     ProblemAnswer,
     RedemptionAnswer,
     RedemptionRequest,
+    items,
+    read,
 )
 from consent.callers import Callers
+from consent.checks import Decision
 from consent.freshness import Freshness
 from consent.interface import PermitRefused
 from consent.permits import Asked
@@ -39,7 +42,7 @@ _REFUSALS = {
 def routes(registry: Registry, callers: Callers, sealer: Sealer, freshness: Freshness) -> list[Route]:
     async def permit(request: Request) -> Response:
         caller = await callers.require(request, "consent:permit")
-        body = await read_json(request, PermitRequest)
+        body = await read(request, PermitRequest)
         await freshness.reach(body.at_least_as_fresh)
         asked = Asked(caller.agency, body.purpose, tuple(dict.fromkeys(body.data)), body.source)
 
@@ -47,7 +50,7 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer, freshness: Fres
             done = registry.permit_unit(connection, asked, body.sub)
             outcome = done.outcome
             if done.permit is None or outcome.permit_id is None or outcome.expires_at is None:
-                return 403, _denied(outcome.decision.reason)
+                return 403, _denied(outcome.decision)
             return 201, msgspec.json.encode(
                 PermitAnswer(
                     done.permit,
@@ -62,7 +65,7 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer, freshness: Fres
 
     async def redemption(request: Request) -> Response:
         caller = await callers.require(request, "consent:redeem")
-        body = await read_json(request, RedemptionRequest)
+        body = await read(request, RedemptionRequest)
 
         def effect(connection: Connection) -> tuple[int, bytes]:
             try:
@@ -94,8 +97,11 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer, freshness: Fres
     ]
 
 
-def _denied(reason: str) -> bytes:
-    return _problem(403, "Forbidden", "The registry denies this use. The citizen sees the attempt.", reason)
+def _denied(decision: Decision) -> bytes:
+    """The first denial decides; `items` say which data it is about, and what of the rest."""
+    said = f"The registry denies this use. {WHAT_TO_DO[decision.reason]} The citizen sees the attempt."
+    told = ProblemAnswer("about:blank", "Forbidden", 403, said, reason=decision.reason, items=items(decision))
+    return msgspec.json.encode(told)
 
 
 def _problem(status: int, title: str, detail: str, reason: str) -> bytes:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from base.forms import parse_query
+from base.forms import no_query
 from base.problems import Problem
 from consent.api.shapes import answer
 from consent.callers import Callers
@@ -28,8 +28,7 @@ class RecordAnswer(msgspec.Struct):
 def routes(records: Records, callers: Callers) -> list[Route]:
     async def record(request: Request) -> Response:
         caller = await callers.require(request, SCOPE)
-        if parse_query(request):
-            raise Problem(400, "This address takes no query parameters.")
+        no_query(request)
         found = await records.of_agency(request.path_params["record"], caller.agency)
         if found is None:
             raise Problem(404, "You have no record of this name.")

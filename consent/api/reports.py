@@ -10,11 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.database import Connection
-from base.forms import read_json
 from base.problems import Problem
 from consent import reporting
 from consent.api import effects
-from consent.api.shapes import END, ProblemAnswer
+from consent.api.shapes import END, ProblemAnswer, read
 from consent.callers import Callers
 from consent.registry import Registry
 from keys.ring import Ring
@@ -47,7 +46,7 @@ class ReportAnswer(msgspec.Struct, rename="camel"):
 def routes(registry: Registry, callers: Callers, ring: Ring) -> list[Route]:
     async def report(request: Request) -> Response:
         caller = await callers.require(request, SCOPE)
-        body = await read_json(request, ReportRequest)
+        body = await read(request, ReportRequest)
 
         def effect(connection: Connection) -> tuple[int, bytes]:
             done = reporting.report(

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.database import Connection
-from base.forms import parse_query, read_json
+from base.forms import no_query
 from base.people import Callbacks
 from base.problems import API_VERSION, Problem
 from consent.api import effects
-from consent.api.shapes import END, Data, Slug, Sub, answer
+from consent.api.shapes import END, Data, Slug, Sub, answer, read
 from consent.callers import Callers
 from consent.catalogue import DAY_S
 from consent.errors import AgencySuspended
@@ -80,7 +80,7 @@ def routes(
 ) -> list[Route]:
     async def lodge(request: Request) -> Response:
         caller = await callers.require(request, SCOPE)
-        body = await read_json(request, LodgeRequest)
+        body = await read(request, LodgeRequest)
         if not await callbacks.is_callback(caller.client_id, body.callback):
             raise _forbidden("callback", "The callback is no redirect address of this client.")
         wanted = Wanted(
@@ -102,8 +102,7 @@ def routes(
 
     async def state(request: Request) -> Response:
         caller = await callers.require(request, SCOPE)
-        if parse_query(request):
-            raise Problem(400, "This address takes no query parameters.")
+        no_query(request)
         found = await lodging.state(request.path_params["request"], caller.agency)
         if found is None:
             raise Problem(404, "There is no request of this id.")
@@ -120,8 +119,7 @@ def routes(
 def _taking_back(registry: Registry, lodging: Lodging, callers: Callers, sealer: Sealer) -> Route:
     async def take_back(request: Request) -> Response:
         caller = await callers.require(request, SCOPE)
-        if parse_query(request):
-            raise Problem(400, "This address takes no query parameters.")
+        no_query(request)
         name = request.path_params["request"]
 
         def effect(connection: Connection) -> tuple[int, bytes]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import Response
 
+from base.forms import MAX_BODY, no_query, read_json
 from base.problems import API_VERSION
+from consent.api.reasons import Reason
+from consent.checks import Decision
 from consent.freshness import PATTERN
 
 END = r"\Z"
@@ -43,15 +47,19 @@ class CheckRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 class CheckItem(msgspec.Struct, omit_defaults=True):
     category: str
     decision: Literal["allowed", "denied"]
-    reason: str
+    reason: Reason
     consent: str | None = None
+
+
+def items(decision: Decision) -> list[CheckItem]:
+    return [CheckItem(one.category, one.decision, one.reason, one.consent) for one in decision.items]  # type: ignore[arg-type]  # of the same words
 
 
 class CheckAnswer(msgspec.Struct, rename="camel"):
     """`revision`: what of the register was seen; `consistencyToken` says it to whoever is asked next. `checkedAt`: UTC."""
 
     decision: Literal["allowed", "denied"]
-    reason: str
+    reason: Reason
     items: list[CheckItem]
     revision: int
     consistency_token: str
@@ -168,7 +176,7 @@ class PurposeList(msgspec.Struct):
 
 
 class ProblemAnswer(msgspec.Struct, omit_defaults=True):
-    """RFC 9457. `reason`: why a permit is denied."""
+    """RFC 9457. `reason`: why it is refused. `items`: of a permit that is denied, why each kind of data is."""
 
     type: str
     title: str
@@ -176,7 +184,17 @@ class ProblemAnswer(msgspec.Struct, omit_defaults=True):
     detail: str
     instance: str = ""
     reason: str = ""
+    items: list[CheckItem] = []
     errors: list[dict[str, str]] = []
+
+
+T = TypeVar("T")
+
+
+async def read(request: Request, type_: type[T], *, limit: int = MAX_BODY) -> T:
+    """What is asked, all of it in the body. See `base.forms.read_json`."""
+    no_query(request)
+    return await read_json(request, type_, limit=limit)
 
 
 _JSON = (b"application/json", b"application/problem+json")
