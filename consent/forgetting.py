@@ -38,7 +38,7 @@ def forget(connection: Connection, citizen: str, *, pseudonyms: Pseudonyms, now:
         )
     # What is left of each line is pinned by the act: emptied, it opens its leaf no more.
     lines = {row["leaf"]: leaf.remains(kind, row) for kind, row in forgetting.lines(connection, citizen)}
-    forgetting.forget(connection, citizen)
+    forgetting.forget(connection, citizen, now)
     pressed = forgetting.pressed(connection, citizen)
     events.forget(connection, [pseudonyms.pairwise(citizen, agency) for agency in event_streams.agencies(connection)])
     seeds.forget(connection, citizen)

@@ -19,6 +19,7 @@ from consent.store.tables import (
     consent_event,
     consent_status,
     data_use,
+    forgotten_status,
     lookup,
     notice,
     permit,
@@ -153,6 +154,14 @@ def answers_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:
         consent.c.status_idx.is_distinct_from(consent_status.c.idx),
     )
     yield from _found(connection, consent.c.id, placed, moved, "has another bit in the status lists than was drawn")
+    place = and_(forgotten_status.c.list == consent_status.c.list, forgotten_status.c.idx == consent_status.c.idx)
+    left = consent_status.outerjoin(consent, consent.c.id == consent_status.c.consent).outerjoin(
+        forgotten_status, place
+    )
+    lost = and_(consent.c.id.is_(None), forgotten_status.c.idx.is_(None))
+    yield from _found(
+        connection, consent_status.c.consent, left, lost, "is gone, and the status lists say that it holds"
+    )
 
 
 def permits_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, insert, literal, select, update
 
 from base.database import Connection
 from consent.store.tables import (
@@ -14,6 +15,7 @@ from consent.store.tables import (
     consent_event,
     data_use,
     estonia_validation,
+    forgotten_status,
     lodged_request,
     lookup,
     permit,
@@ -42,8 +44,13 @@ def pressed(connection: Connection, guardian: str) -> list[str]:
     return found
 
 
-def forget(connection: Connection, citizen: str) -> None:
+def forget(connection: Connection, citizen: str, now: datetime) -> None:
     """Empty his lines, and delete what was made from them."""
+    # Agencies may hold his consents signed: that these hold no more must be told after their rows are gone.
+    placed = select(consent.c.status_list, consent.c.status_idx, literal(now, consent.c.at.type)).where(
+        consent.c.citizen == citizen, consent.c.status_list.is_not(None)
+    )
+    connection.execute(insert(forgotten_status).from_select(["list", "idx", "at"], placed))
     # Permits by their uses, as long as these say whose they are: no index leads to all permits of a citizen.
     his = select(data_use.c.permit).where(data_use.c.citizen == citizen)
     connection.execute(delete(estonia_validation).where(estonia_validation.c.permit.in_(his)))

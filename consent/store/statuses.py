@@ -6,12 +6,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import bindparam, func, select, text, union_all, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from base.database import Connection
-from consent.store.tables import HOLDS_NO_MORE, consent, consent_status
+from consent.store.tables import HOLDS_NO_MORE, consent, consent_status, forgotten_status
 
 SIZE = 2**19
 """Bits of a list: 64 KiB, so that a token of it stays below what JOSE libraries read (128,000 bytes) at its worst."""
@@ -30,8 +30,12 @@ _NOTE = (
 )
 _NEWEST = select(func.max(consent_status.c.list))
 _OF_LIST = select(consent.c.status_idx).where(consent.c.status_list == bindparam("p_list"))
-_ALL_ENDED = {name: _OF_LIST.where(text(what)) for name, what in HOLDS_NO_MORE.items()}
-_ENDED_SINCE = _OF_LIST.where(consent.c.ended_at >= bindparam("p_since", type_=consent.c.ended_at.type))
+_FORGOTTEN = select(forgotten_status.c.idx).where(forgotten_status.c.list == bindparam("p_list"))
+_ALL_ENDED = {name: union_all(_OF_LIST.where(text(what)), _FORGOTTEN) for name, what in HOLDS_NO_MORE.items()}
+_SINCE = bindparam("p_since", type_=consent.c.ended_at.type)
+_ENDED_SINCE = union_all(
+    _OF_LIST.where(consent.c.ended_at >= _SINCE), _FORGOTTEN.where(forgotten_status.c.at >= _SINCE)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -414,6 +414,15 @@ consent_status = Table(
     Index("uq_consent_status_place", "list", "idx", unique=True),
 )
 
+# The bits of consents whose rows went with a forgotten citizen: they hold no more, for ever.
+forgotten_status = Table(
+    "forgotten_status",
+    metadata,
+    Column("list", Integer, primary_key=True, autoincrement=False),
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False, index=True),
+)
+
 govstack_revision = Table(
     "govstack_revision",
     metadata,
@@ -539,7 +548,7 @@ estonia_validation = Table(
     Column("until", Instant, nullable=False, index=True),
 )
 
-APPEND_ONLY = ("act", "govstack_revision", "ledger_batch", "notice")
+APPEND_ONLY = ("act", "forgotten_status", "govstack_revision", "ledger_batch", "notice")
 FORGETTABLE = ("consent_event", "data_use", "redemption", "use_report", "lookup")
 GROWING = ("ledger_tile",)
 GUARDED = ("consent_event",)

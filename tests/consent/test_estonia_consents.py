@@ -413,7 +413,7 @@ class TestReportDataTransmission:
             await validate(world, one)
             world.clock.advance(86_400 + 31)
         assert count(world, estonia_validation) == 1
-        world.database.write_now(lambda c: forgetting.forget(c, anna))
+        world.database.write_now(lambda c: forgetting.forget(c, anna, world.clock.now()))
         assert count(world, estonia_validation) == 0
 
 

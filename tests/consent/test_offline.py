@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey
 from agency.errors import InvalidToken
 from agency.jose import Verifier
 from agency.offline import MAX_BYTES, Consent, Offline
-from consent import publishing
+from consent import forgetting, publishing
 from consent.interface import PersonalDataUse
 from consent.offline.lists import FRESH_S, StatusLists
 from consent.store import statuses
@@ -123,6 +123,26 @@ class TestAConsentThatIsVerifiedWithoutAsking:
         world.clock.advance(2)
 
         assert (fresh, offline.holds(read)) == (True, False)
+
+    async def test_who_was_forgotten_is_not_found_to_allow_again(self, world: World, anna: str) -> None:
+        """His rows are gone, his agencies hold signed consents: the bit is told by a list that stood and by a new one."""
+        recorded = await world.give(anna)
+        offline = toolkit(world)
+        held = [offline.read((await artefact(world, one))[1]["artefact"]) for one in recorded.consents]
+        await status_list(world)
+        pseudonyms, now = world.ring.pseudonyms, world.clock.now()
+        world.database.write_now(lambda c: forgetting.forget(c, anna, pseudonyms=pseudonyms, now=now))
+        await asyncio.sleep(FRESH_S)
+        offline.take(held[0].uri, (await status_list(world)).text)
+        there = world.another_worker()
+        lists = StatusLists(there.database, world.ring, world.consent.ledger.fence, world.settings.issuer, world.clock)
+        new = await lists.token(0)
+        assert new is not None
+        another = toolkit(world)
+        another.take(held[0].uri, new[0].decode())
+
+        assert [offline.holds(one) for one in held] == [False, False]
+        assert [another.holds(one) for one in held] == [False, False]
 
 
 class TestTheArtefact:

@@ -10,10 +10,10 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from base.database.tables import OUTBOX
-from consent import lookups
+from consent import forgetting, lookups
 from consent.interface import QuestionChanged
 from consent.permits import Asked
-from consent.store import govstack, tables
+from consent.store import govstack, statuses, tables
 from keys.digest import b64encode
 from tests.consent.ledger.test_leaf import reported
 
@@ -174,6 +174,11 @@ class TestDatabaseForbids:
         pseudonyms, now = world.ring.pseudonyms, world.clock.now()
         await world.database.write(lambda c: lookups.record(c, anna, "consent", pseudonyms=pseudonyms, now=now))
         await world.registry.ledger.round()
+        given = (await world.give(world.citizen("bert"))).consents[0]
+        await world.database.write(lambda c: statuses.place(c, given))
+        await world.database.write(
+            lambda c: forgetting.forget(c, world.citizen("bert"), pseudonyms=pseudonyms, now=now)
+        )
         revision = govstack.Stored("policy", 1, "{}", world.clock.now(), "municipality", "", ended=False)
         await world.database.write(lambda c: govstack.add(c, "municipality", "policy", revision))
         there = tables.metadata.tables[table]

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_f64f28d4"
+revision = "0001_84f1cdf6"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -307,6 +307,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("month", "agency", "purpose", "what", name=op.f("pk_figure")),
     )
     op.create_table(
+        "forgotten_status",
+        sa.Column("list", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("idx", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("list", "idx", name=op.f("pk_forgotten_status")),
+    )
+    with op.batch_alter_table("forgotten_status", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_forgotten_status_at"), ["at"], unique=False)
+
+    op.create_table(
         "govstack_revision",
         sa.Column("agency", sa.String(length=64), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -595,7 +605,7 @@ def upgrade() -> None:
     # ### end Alembic commands ###
     append_only.protect(
         op,
-        ("act", "govstack_revision", "ledger_batch", "notice"),
+        ("act", "forgotten_status", "govstack_revision", "ledger_batch", "notice"),
         forgettable=("consent_event", "data_use", "redemption", "use_report", "lookup"),
         growing=("ledger_tile",),
         guarded=("consent_event",),
@@ -679,6 +689,10 @@ def downgrade() -> None:
 
     op.drop_table("idempotency")
     op.drop_table("govstack_revision")
+    with op.batch_alter_table("forgotten_status", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_forgotten_status_at"))
+
+    op.drop_table("forgotten_status")
     op.drop_table("figure")
     with op.batch_alter_table("event_stream", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_event_stream_agency"))
