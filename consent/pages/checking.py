@@ -20,6 +20,8 @@ def routes(registry: Registry, renderer: Renderer, citizens: CitizenSessions) ->
         receipt = request.path_params["receipt"]
         if await registry.receipt_file(receipt, person.citizen) is None:
             raise Problem(404)
-        return renderer.page(request, "check.html", person=person, receipt=receipt)
+        # Of an answer, or of its end (consent.records.receipt_id): it stands on the page of that consent. Else it is a use.
+        record = await registry.consent(receipt.partition(".")[0], person.citizen)
+        return renderer.page(request, "check.html", person=person, receipt=receipt, record=record)
 
     return [Route("/my/receipts/{receipt}/check", check, methods=["GET"])]
