@@ -181,10 +181,12 @@ class TestSection3_3:
         browser = inside.browser()
         await browser.get(f"{inside.issuer}/device")
 
-        for code in ("BBBB-BBBB", "", "x", "AAAA-AAAA", "é" * 8, "B" * 3000):
+        wrong = ["BBBB-BBBB", "", "x", "AAAA-AAAA", "é" * 8, "B" * 3000]
+        for place, code in enumerate(wrong):
             await browser.submit("/device", user_code=code)
             assert browser.status == 400, code
-            assert "niet bekend, of te oud" in browser.page.text or "te veel foute codes" in browser.page.text
+            said = "niet bekend, of te oud" if place < 5 else "te veel foute codes"
+            assert said in browser.page.text
 
     async def test_another_browser_does_not_go_on_with_this_one(self, inside: Inside, client: Client) -> None:
         browser = await arrive(inside, await begin(inside, client))
@@ -233,14 +235,17 @@ class TestSection3_3_1:
         assert "Stop dan" in browser.page.text
         assert (await poll(inside, client, told["device_code"]))[1]["error"] == "authorization_pending"
 
-    @pytest.mark.parametrize("code", ['"><script>alert(1)</script>', "BBBB", "%00", "x" * 5000])
-    async def test_an_address_of_others_shows_nothing_of_theirs(self, inside: Inside, code: str) -> None:
+    @pytest.mark.parametrize(
+        ("code", "status"), [('"><script>alert(1)</script>', 200), ("BBBB", 200), ("%00", 400), ("x" * 5000, 200)]
+    )
+    async def test_an_address_of_others_shows_nothing_of_theirs(self, inside: Inside, code: str, status: int) -> None:
         browser = inside.browser()
 
         await browser.get(f"{inside.issuer}/device?user_code={code}")
 
         assert "<script>alert" not in browser.html
-        assert 'id="field-user_code" name="user_code" type="text" value=""' in browser.html or browser.status == 400
+        assert browser.status == status
+        assert ('id="field-user_code" name="user_code" type="text" value=""' in browser.html) is (status == 200)
 
 
 class TestSection3_5:
