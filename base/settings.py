@@ -5,6 +5,7 @@ Start-up refuses an unsafe combination in a sentence that says what to set. No s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -12,10 +13,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_ADDRESS = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?")
+_BOUNDS = {
+    "port": (1, 65_535, "TCP port"),
+    "mtls_port": (0, 65_535, "TCP port"),
+    "writers": (1, 100, "connections"),
+    "readers": (1, 100, "connections"),
+    "disk_reserve_mb": (0, 1_000_000, "megabytes"),
+    "consent_age": (0, 21, "years"),
+    "report_days": (1, 90, "days"),
+}
+"""Least, most and unit of what is no lifetime."""
 
 
 class UnsafeSettings(Exception):
@@ -88,7 +100,7 @@ class Settings(BaseSettings):
         "The server's certificate and the authorities above it. With it the server speaks TLS itself: at mtls_port, and "
         "at port when the issuer is https. Without it TLS ends at a proxy.",
         unit="PEM file",
-        danger="Restart when it is renewed.",
+        danger="Renewed files are taken up within seconds, together: one that does not fit the other is not.",
         example="/etc/regie/tls.crt",
     )
     tls_key: Path | None = _setting(
@@ -299,26 +311,37 @@ class Settings(BaseSettings):
         example="(openssl rand -hex 32)",
     )
 
+    @field_validator(
+        "data_dir", "kek", "tls_certificate", "tls_key", "tls_client_ca", "outbound_ca", "ledger_dir", "ledger_policy",
+        mode="before",
+    )  # fmt: skip
+    @classmethod
+    def _no_blank(cls, value: Any) -> Any:
+        """A blank is a variable that somebody forgot to fill: no directory, and no word that there is no key."""
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("blank")
+        return value
+
     def model_post_init(self, _context: object) -> None:
         if self.development and not self.issuer:
             self.issuer = f"http://localhost:{self.port}"
-        if self.mtls_port and not self.mtls_address:
+        if self.mtls_port and not self.mtls_address and is_bare(self.issuer):
             host = urlsplit(self.issuer).netloc.rpartition("@")[2]
             name = host.rpartition(":")[0] if urlsplit(self.issuer).port is not None else host
             self.mtls_address = f"https://{name}:{self.mtls_port}"
 
     def check(self) -> None:
         """UnsafeSettings when we should not start like this."""
-        parts = urlsplit(self.issuer)
         if not self.issuer:
             raise UnsafeSettings(
                 "REGIE_ISSUER is not set: set it to this service's public https address, "
                 "or set REGIE_DEVELOPMENT=true to run on http://localhost."
             )
-        if parts.path or parts.query or parts.fragment or not parts.hostname:
+        if not is_bare(self.issuer):
             raise UnsafeSettings(
-                "REGIE_ISSUER must be a bare address such as https://regie.example.nl, without a path."
+                "REGIE_ISSUER must be a bare address such as https://regie.example.nl, in lower case, without a path."
             )
+        parts = urlsplit(self.issuer)
         if self.development:
             if parts.hostname not in LOOPBACK or self.host not in LOOPBACK:
                 raise UnsafeSettings(
@@ -336,12 +359,17 @@ class Settings(BaseSettings):
             )
         if self.database_url and not self.database_url.startswith("postgresql+psycopg://"):
             raise UnsafeSettings("REGIE_DATABASE_URL must begin with postgresql+psycopg:// (empty means SQLite).")
-        if self.outbound_ca is not None and not self.outbound_ca.is_file():
-            raise UnsafeSettings("REGIE_OUTBOUND_CA must be a PEM file that the server's user can read.")
+        self._check_places()
         self._check_govstack()
         self._check_message_box()
         self._check_tls()
-        self._check_lifetimes()
+        self._check_bounds()
+
+    def _check_places(self) -> None:
+        if self.outbound_ca is not None and not self.outbound_ca.is_file():
+            raise UnsafeSettings("REGIE_OUTBOUND_CA must be a PEM file that the server's user can read.")
+        if self.ledger_dir is not None and self.ledger_dir.exists() and not self.ledger_dir.is_dir():
+            raise UnsafeSettings("REGIE_LEDGER_DIR must be a directory.")
 
     def _check_govstack(self) -> None:
         if self.govstack_demonstration and not (self.development and self.govstack):
@@ -352,18 +380,16 @@ class Settings(BaseSettings):
 
     def _check_message_box(self) -> None:
         secret = self.message_box_secret.get_secret_value() if self.message_box_secret is not None else ""
-        parts = urlsplit(self.message_box_url)
         if bool(self.message_box_url) != bool(secret):
             raise UnsafeSettings("REGIE_MESSAGE_BOX_URL and REGIE_MESSAGE_BOX_SECRET go together: set both or none.")
         if secret and len(secret) < 32:
             raise UnsafeSettings("REGIE_MESSAGE_BOX_SECRET must have at least 32 characters (openssl rand -hex 32).")
-        if secret and not (parts.hostname and (parts.scheme == "https" or self.development)):
+        if secret and not _is_web(self.message_box_url, development=self.development):
             raise UnsafeSettings("REGIE_MESSAGE_BOX_URL must be an https address.")
 
     def _check_tls(self) -> None:
         secret = self.proxy_secret.get_secret_value() if self.proxy_secret is not None else None
-        parts = urlsplit(self.mtls_address)
-        bare = parts.scheme == "https" and parts.hostname and not (parts.path or parts.query or parts.fragment)
+        bare = self.mtls_address.startswith("https://") and is_bare(self.mtls_address)
         files = {name: getattr(self, name) for name in ("tls_certificate", "tls_key", "tls_client_ca")}
         missing = [name.upper() for name, path in files.items() if path is not None and not path.is_file()]
         rules = (
@@ -401,18 +427,16 @@ class Settings(BaseSettings):
             if broken:
                 raise UnsafeSettings(sentence)
 
-    def _check_lifetimes(self) -> None:
+    def _check_bounds(self) -> None:
         bounds = {"code_s": 60, "par_s": 599, "refresh_idle_s": 21_600, "refresh_total_s": 86_400}
         bounds |= {"session_idle_s": 3_600, "session_total_s": 86_400, "access_token_s": 3_600, "permit_s": 30}
         bounds |= {"id_token_s": 3_600, "decoupled_s": 1_800, "request_s": 3_600}
         bounds |= {"session_high_idle_s": 900, "session_high_total_s": 43_200}
-        if not 0 <= self.consent_age <= 21:
-            raise UnsafeSettings("REGIE_CONSENT_AGE must be between 0 and 21 years.")
-        if not 1 <= self.report_days <= 90:
-            raise UnsafeSettings("REGIE_REPORT_DAYS must be between 1 and 90 days.")
-        for name, most in bounds.items():
-            if not 0 < getattr(self, name) <= most:
-                raise UnsafeSettings(f"REGIE_{name.upper()} must be between 1 and {most} seconds.")
+        for name, (least, most, unit) in (
+            _BOUNDS | {one: (1, most, "seconds") for one, most in bounds.items()}
+        ).items():
+            if not least <= getattr(self, name) <= most:
+                raise UnsafeSettings(f"REGIE_{name.upper()} must be between {least} and {most} ({unit}).")
 
     @property
     def takes_certificates(self) -> bool:
@@ -427,6 +451,20 @@ class Settings(BaseSettings):
     @property
     def is_sqlite(self) -> bool:
         return not self.database_url
+
+
+def is_bare(address: str) -> bool:
+    """Whether this is scheme, host and perhaps port, as browsers and agencies write them: in lower case, nothing more."""
+    found = _ADDRESS.fullmatch(address)
+    return found is not None and int(found[1] or 1) in range(1, 65_536)
+
+
+def _is_web(url: str, *, development: bool) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or (development and parts.scheme == "http"))
 
 
 def strangers(environment: Mapping[str, str]) -> list[str]:

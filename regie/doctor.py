@@ -113,7 +113,7 @@ def _certificate(house: House) -> list[dict[str, Any]]:
     except (InvalidCertificate, OSError):
         return [_finding("TLS certificate", ok=False, detail="REGIE_TLS_CERTIFICATE cannot be read")]
     left = (ends - house.clock.now()).days
-    said = f"until {ends:%Y-%m-%d}, {left} days" + ("" if left >= RENEW_DAYS else "; renew it and restart")
+    said = f"until {ends:%Y-%m-%d}, {left} days" + ("" if left >= RENEW_DAYS else "; renew it")
     return [_finding("TLS certificate", ok=left >= RENEW_DAYS, detail=said)]
 
 

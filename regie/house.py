@@ -21,13 +21,13 @@ from base.database import Database, open_database
 from base.log import log
 from base.problems import Problem
 from base.render import Renderer
-from base.settings import Settings
+from base.settings import Settings, UnsafeSettings
 from base.web import Frame, frame
 from consent.app import Consent
 from consent.store import auditing
 from idp import notices
 from idp.app import Provider
-from keys.files import private_directory
+from keys.files import is_private, private_directory
 from keys.kek import load_kek
 from keys.ring import Ring
 from regie import listening
@@ -59,6 +59,10 @@ class House:
         machine = SystemClock()
         told = clock or machine
         private_directory(settings.data_dir)
+        if not is_private(settings.data_dir):
+            raise UnsafeSettings(
+                f"{settings.data_dir} can be entered by others than its owner; run: chmod 700 {settings.data_dir}"
+            )
         kek = settings.kek.get_secret_value() if settings.kek is not None else None
         ring = Ring.open(settings.data_dir / "keys", load_kek(kek, settings.data_dir / "kek"), now=told.now())
         idp = open_database("idp", settings)

@@ -260,6 +260,25 @@ def test_unsafe_settings_are_refused_in_a_sentence(line: Line, monkeypatch: pyte
         assert value not in said
 
 
+@pytest.mark.parametrize("name", ["DATA_DIR", "KEK", "TLS_KEY", "LEDGER_DIR", "LEDGER_POLICY", "OUTBOUND_CA"])
+def test_a_blank_setting_is_nobodys_choice(line: Line, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A blank directory was the one that the operator stood in, and a blank key made another one."""
+    monkeypatch.setenv(f"REGIE_{name}", " ")
+
+    assert f"REGIE_{name} is not valid" in line.json("keys", "list", expect=1)["error"]
+
+
+def test_a_data_directory_that_others_may_enter_is_refused(line: Line) -> None:
+    data = Settings().data_dir
+    data.chmod(0o755)
+
+    assert line.json("keys", "list", expect=1) == {
+        "error": f"{data} can be entered by others than its owner; run: chmod 700 {data}"
+    }
+    data.chmod(0o700)
+    assert line("keys", "list").exit_code == 0
+
+
 def test_a_mistyped_setting_is_named_with_what_it_may_mean(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGIE_ISUER", "https://regie.example.nl")
 
