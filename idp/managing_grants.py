@@ -7,6 +7,7 @@ from typing import Any
 from base import audit
 from base.database import Connection
 from consent.interface import PersonalDataUse
+from idp import granting
 from idp.authorization import uses_of, wanted
 from idp.clients import Client
 from idp.context import Context
@@ -25,14 +26,9 @@ async def content(context: Context, client: Client, grant: ManagedGrant) -> dict
     """What of a grant stands at this moment (section 6.3): data that the citizen allows no more is left out."""
     uses = uses_of(client, grant.scope, grant.claims, grant.details)
     standing = await context.registry.standing(citizen=_citizen(context, grant), agency=client.agency, requests=uses)
-    data = {use.purpose: set(use.data or ()) for use in standing}
-    plain = data.get(client.purpose or "", set())
+    plain = {one for use in standing if use.purpose == client.purpose for one in use.data or ()}
     scope = [one for one in grant.scope.split() if one not in CLAIM_SCOPES or CLAIM_SCOPES[one] in plain]
-    details = []
-    for one in grant.details:
-        left = sorted(data.get(one["purpose"], set()) & set(one.get("data") or data.get(one["purpose"], set())))
-        if left:
-            details.append({**one, "data": left})
+    details = await granting.allowed(context, _citizen(context, grant), client.agency, grant.details)
     return {
         "scopes": [{"scope": " ".join(scope)}] if scope else [],
         "claims": sorted({name for part in grant.claims.values() for name in part}),

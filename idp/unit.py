@@ -31,7 +31,10 @@ class Asks:
 
 @dataclass(slots=True)
 class Unit:
-    """`binding`: the key whose DPoP proof came with the request; once the client is known, what its tokens will be bound to."""
+    """`binding`: the key whose DPoP proof came with the request; once the client is known, what its tokens will be bound to.
+
+    `granted`: the citizen (his handle) and the agency whose details the answer has, once tokens were issued.
+    """
 
     connection: Connection
     settings: Settings
@@ -39,6 +42,7 @@ class Unit:
     now: datetime
     presented: Presented
     binding: Binding | None = None
+    granted: tuple[str, str] | None = None
 
 
 class Payload(OAuth2Payload):

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from base.binding import JKT, Binding
 from base.database import Connection
 from base.forms import read_form
+from idp import granting
 from idp.context import Context
 from idp.endpoints import answers
 from idp.errors import OAuthError
@@ -23,11 +24,13 @@ def routes(context: Context) -> list[Route]:
 
     async def token(request: Request) -> Response:
         form = resource.joined(await read_form(request, repeatable=resource.REPEATABLE))
-        now = context.now()
+        now, worked = context.now(), list[Unit]()
 
         def work(connection: Connection, jkt: str | None) -> Unit:
             binding = Binding(JKT, jkt) if jkt is not None else None
-            return Unit(connection, context.settings, context.minter, now, answers.presented(request, form), binding)
+            presented = answers.presented(request, form)
+            worked.append(Unit(connection, context.settings, context.minter, now, presented, binding))
+            return worked[-1]
 
         def unit(connection: Connection) -> Answer:
             jkt = answers.claim(connection, proof, now)
@@ -43,6 +46,9 @@ def routes(context: Context) -> list[Route]:
         except OAuthError as error:
             return answers.refused(error)
         assert not isinstance(body, Asks)
+        if worked[-1].granted is not None:
+            details = await granting.allowed(context, *worked[-1].granted, body["authorization_details"])
+            body = {**body, "authorization_details": details}
         return answers.json(status, body, answers.next_nonce(context.nonces, proof, now))
 
     return [Route(TOKEN_PATH, token, methods=["POST"])]

@@ -12,7 +12,7 @@ from idp.errors import OAuthError
 TYPE = "personal_data_use"
 MAX_LENGTH = 8_192
 DAY_S = 86_400
-_SLUG = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
+_SLUG = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,62}\Z")]
 
 
 class Detail(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -35,11 +35,21 @@ def read(text: str | None) -> list[dict[str, Any]]:
         return []
     try:
         details = msgspec.json.decode(text[: MAX_LENGTH + 1], type=list[Detail])
+    except msgspec.ValidationError as error:
+        raise _not_as_documented(error) from None
     except (ValueError, msgspec.DecodeError, RecursionError):
         raise OAuthError("invalid_authorization_details", "The authorization_details are not as documented.") from None
     if len(text) > MAX_LENGTH or not details or len(details) > 10 or any(one.type != TYPE for one in details):
         raise OAuthError("invalid_authorization_details", f"The only supported type is {TYPE}, at most 10 of them.")
     return [msgspec.to_builtins(one) for one in details]
+
+
+def _not_as_documented(error: msgspec.ValidationError) -> OAuthError:
+    """Which member it is, in words of our own: nothing that was sent is repeated."""
+    place = str(error).rpartition(" - at ")[2].strip("`").removeprefix("$") if " - at " in str(error) else ""
+    known = ", ".join(Detail.__struct_fields__)
+    said = f"The authorization_details{place[:40]} are not as documented. It is an array of objects; their members are {known}."
+    return OAuthError("invalid_authorization_details", said)
 
 
 def narrowed(granted: list[dict[str, Any]], text: str | None) -> list[dict[str, Any]]:

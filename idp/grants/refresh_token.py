@@ -19,6 +19,7 @@ from base.ids import digest
 from idp.extensions import rar
 from idp.store import grants as store
 from idp.store.grants import Family, Refresh
+from idp.tokens.issue import tell_granted
 from idp.unit import Unit
 
 GRACE = timedelta(seconds=10)
@@ -64,18 +65,18 @@ class RefreshToken(grants.RefreshTokenGrant):
     def issue_token(self, user: Any, refresh_token: Any) -> dict[str, Any]:
         unit: Unit = self.request.unit
         old: Refresh = refresh_token.refresh
+        client = self.request.client
         if refresh_token.answer is not None:
             answer: dict[str, Any] = refresh_token.answer
+            tell_granted(unit, client, user, answer, answer.get("authorization_details", []))
             return answer
-        client = self.request.client
         scope = self.request.form.get("scope") or user.scope
         audience = unit.minter.audience(scope, self.request.form, user.resource)
         details = rar.narrowed(user.details, self.request.form.get("authorization_details"))
         token = unit.minter.access_token(
             unit.connection, client, scope, family=user, binding=unit.binding, audience=audience, now=unit.now
         )
-        if details:
-            token["authorization_details"] = details
+        tell_granted(unit, client, user, token, details)
         if "openid" in scope.split():
             token["id_token"] = unit.minter.id_token(
                 client, user, nonce=None, access_token=token["access_token"], now=unit.now

@@ -33,6 +33,14 @@ def issue(
         )
     if family.managed_grant is not None:
         token["grant_id"] = family.managed_grant
+    tell_granted(unit, client, family, token, details)
+    return token
+
+
+def tell_granted(
+    unit: Unit, client: Client, family: Family, token: dict[str, Any], details: list[dict[str, Any]]
+) -> None:
+    """What was asked; the endpoint leaves of it what the citizen allows (idp.granting)."""
     if details:
         token["authorization_details"] = details
-    return token
+        unit.granted = (unit.minter.ring.pseudonyms.handle(family.citizen), client.agency)

@@ -141,7 +141,7 @@ class TestSection3_3:
             "refresh_token",
             "authorization_details",
         }
-        assert tokens["authorization_details"] == USE
+        assert tokens["authorization_details"] == [{**USE[0], "data": ["address"]}]  # RFC 9396 section 7
 
     async def test_before_the_citizen_confirms_nothing_is_given(self, inside: Inside, client: Client) -> None:
         told = await begin(inside, client)

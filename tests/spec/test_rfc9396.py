@@ -118,6 +118,13 @@ class TestSection5:
 
         assert asking(server, bram, client, WHOLE, bad)["error"] == "invalid_authorization_details"
 
+    def test_what_is_wrong_is_named_and_not_repeated(self, server: Server, bram: Stopping, client: Client) -> None:
+        said = asking(server, bram, client, WHOLE, {**WHOLE, "data": "everything"})["error_description"]
+
+        assert "authorization_details[1].data are not as documented" in said
+        assert "type, purpose, data, source, duration_days, one_time" in said
+        assert "everything" not in said
+
     @pytest.mark.parametrize("text", ["", "{}", "null", "[[]]", "[" * 2000, '[{"type":1}]', "x"])
     def test_nonsense_is_refused(self, server: Server, bram: Stopping, client: Client, text: str) -> None:
         bram.get(address(server, client, scope="openid") + "&authorization_details=" + text)
@@ -140,6 +147,24 @@ class TestSection6_1:
         tokens = redeem(server, client, self.grant(server, bram, client)).json()
 
         assert tokens["authorization_details"] == [WHOLE]
+
+    def test_it_names_no_data_that_the_citizen_refused_or_took_back(
+        self, server: Server, bram: Stopping, client: Client
+    ) -> None:
+        """RFC 9396 section 7: as granted by the resource owner; all of a purpose is told kind by kind (section 7.1)."""
+        asked = {"type": "personal_data_use", "purpose": "housing-benefit"}
+        asking(server, bram, client, asked, prompt="consent")
+        bram.submit("/ask", address="allow", income="deny")
+        tokens = redeem(server, client, answer_of(bram)["code"]).json()
+        asking(server, bram, client, asked, prompt="consent")
+        bram.submit("/ask", address="deny", income="deny")
+        form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        later = httpx2.post(f"{server.issuer}/oauth2/token", data=form, auth=(client.client_id, client.secret)).json()
+        asking(server, bram, client, WHOLE, prompt="consent")
+        bram.submit("/ask", income="allow")
+
+        assert tokens["authorization_details"] == [{**asked, "data": ["address"]}]
+        assert later["authorization_details"] == []
 
     def test_more_than_was_granted_is_refused(self, server: Server, bram: Stopping, client: Client) -> None:
         more = json.dumps([{**WHOLE, "data": ["address", "income"]}])
