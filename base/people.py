@@ -130,6 +130,10 @@ class Guardians(Protocol):
         """By child who acts for it, by the same rule; without those for whom nobody does. All are registry's handles."""
         ...
 
+    async def grown(self, citizens: Sequence[str]) -> Sequence[str]:
+        """Those among them who may decide alone."""
+        ...
+
 
 class NoGuardians:
     """A registry without a provider beside it: everybody acts for himself."""
@@ -139,6 +143,9 @@ class NoGuardians:
 
     async def guardians(self, children: Sequence[str]) -> Mapping[str, Sequence[str]]:  # noqa: ARG002 - the protocol's
         return {}
+
+    async def grown(self, citizens: Sequence[str]) -> Sequence[str]:
+        return citizens
 
 
 class CitizenSessions(Protocol):

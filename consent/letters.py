@@ -1,7 +1,8 @@
 """Letters: what a citizen is told elsewhere than on his pages, in the house's message box.
 
 A receipt of each answer and of each end, and a reminder of what still stands, every 90 days (docs/page-rules.md, rules 13
-and 14). Words alone: no letter has a button, and nothing is done by opening one.
+and 14); and to who comes of age, what a guardian allowed for him (EDPB Guidelines 05/2020 on consent, section 7.1). Words
+alone: no letter has a button, and nothing is done by opening one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from consent.store import letters as store
 from consent.store.letters import Line
 
 KIND = "citizen.letter"
-ANSWERED, ENDED, REMINDER = "consent.answered", "consent.ended", "consent.reminder"
+ANSWERED, ENDED, REMINDER, YOURS = "consent.answered", "consent.ended", "consent.reminder", "consent.yours"
 SELF, GUARDIAN, CHILD = "self", "guardian", "child"
 AFTER = timedelta(days=90)
 MOST = 100
@@ -35,6 +36,7 @@ SUBJECTS = {
     ANSWERED: N_("Your answer to %(agency)s"),
     ENDED: N_("Your permission has ended: %(agency)s"),
     REMINDER: N_("What organisations may use of you"),
+    YOURS: N_("From now on you decide yourself"),
 }
 OPENINGS = {
     (ANSWERED, SELF): N_("You answered what this organisation asked of you:"),
@@ -44,6 +46,12 @@ OPENINGS = {
     (ENDED, GUARDIAN): N_("You stopped this for a child, as its guardian:"),
     (ENDED, CHILD): N_("A guardian stopped this for you:"),
     (REMINDER, SELF): N_("You allow this. You need to do nothing if it is still right:"),
+    (REMINDER, CHILD): N_(
+        "This is allowed of you, some of it by a guardian. You need to do nothing if it is still right:"
+    ),
+    (YOURS, CHILD): N_(
+        "You are old enough to decide yourself now. A guardian allowed this for you. It stands until its day, or until you stop it:"
+    ),
     (REMINDER, GUARDIAN): N_("This is allowed of a child you act for. You need to do nothing if it is still right:"),
 }
 """By what the letter is about, and who reads it: who did it himself, who did it for another, or that other."""
@@ -116,6 +124,19 @@ class Letters:
 
         await self._database.write(unit)
 
+    async def grown(self) -> int:
+        """Everybody who has come of age while something stands that a guardian gave: it is his now. Answers how many."""
+        after, total, now = "", 0, self._clock.now()
+        while True:
+            found = await self._database.scan(lambda c, after=after: store.left_by_guardians(c, after, now, BITE))  # type: ignore[misc]  # bound at once
+            due = await self._guardians.grown(found) if found else ()
+            if due:
+                await self._database.write(lambda c, due=due: _hand_over(c, due, now))  # type: ignore[misc]  # bound at once
+                total += len(due)
+            if len(found) < BITE:
+                return total
+            after = found[-1]
+
     async def remind(self) -> int:
         """Everybody of whom something stands and who heard nothing of it for 90 days, and a child's guardians with it.
 
@@ -143,12 +164,14 @@ class Letters:
         def unit(connection: Connection) -> Sequence[Line]:
             if message["kind"] == REMINDER:
                 return store.standing(connection, about, now, MOST)
+            if message["kind"] == YOURS:
+                return [one for one in store.standing(connection, about, now, MOST) if one.by_guardian]
             return store.together(connection, about, at)[0][:MOST]
 
         lines = await self._database.read(unit)
         if not lines:
             return None
-        reader = GUARDIAN if not is_own else CHILD if lines[0].by_guardian else SELF
+        reader = GUARDIAN if not is_own else CHILD if any(one.by_guardian for one in lines) else SELF
         return self._letter(message["id"], message["kind"], reader, lines, await self._registry.catalogue())
 
     async def _acts_for(self, guardian: str, child: str) -> bool:
@@ -194,6 +217,12 @@ def _remind(
         _write(connection, identifier(), REMINDER, citizen, now, now)
         for guardian in acting.get(citizen, ()):
             _write(connection, identifier(), REMINDER, guardian, now, now, about=citizen)
+
+
+def _hand_over(connection: Connection, citizens: Sequence[str], now: datetime) -> None:
+    for citizen in citizens:
+        store.reminded(connection, citizen, now, grown=True)
+        _write(connection, identifier(), YOURS, citizen, now, now)
 
 
 def _write(

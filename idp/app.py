@@ -149,6 +149,13 @@ class Provider:
             lambda c: guardianship.guardians(c, context.ring, children, context.decides_alone)
         )
 
+    async def grown(self, citizens: Sequence[str]) -> Sequence[str]:
+        """See base.people.Guardians."""
+        context = self.context
+        return await context.database.read(
+            lambda c: guardianship.grown(c, context.ring, citizens, context.decides_alone)
+        )
+
     async def account(self, citizen: str) -> dict[str, Any]:
         """See base.people.Accounts."""
         context, now = self.context, self.context.now()

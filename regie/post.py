@@ -65,6 +65,7 @@ class Post:
         while True:
             try:
                 if await self._database.write(self._hold):
+                    await self._letters.grown()
                     await self._letters.remind()
             except Exception as error:  # noqa: BLE001 - the loop outlives a database that is away for a while
                 log.error("post.unavailable", error=type(error).__name__)

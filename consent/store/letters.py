@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, exists, false, func, insert, literal_column, select, update
 
 from base.database import Connection
 from consent.acting import GUARDIAN
@@ -15,6 +15,11 @@ from consent.checks import GIVEN, REFUSED, WITHDRAWN
 from consent.store.tables import consent, consent_event, reminder
 
 _TOLD = (GIVEN, REFUSED, WITHDRAWN)
+# A partial index is found by a value that stands in the statement.
+_GUARDIAN: ColumnElement[str] = literal_column(f"'{GUARDIAN}'")
+_BY_GUARDIAN = exists().where(
+    consent_event.c.consent == consent.c.id, consent_event.c.type == GIVEN, consent_event.c.acting == _GUARDIAN
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,9 @@ def together(connection: Connection, citizen: str, at: datetime) -> tuple[list[L
 def standing(connection: Connection, citizen: str, now: datetime, limit: int) -> list[Line]:
     """What he allows now, newest first."""
     mine = (consent.c.citizen == citizen, *_stands(now))
-    rows = connection.execute(select(consent).where(*mine).order_by(consent.c.seq.desc()).limit(limit))
-    return [_line(row, row.state) for row in rows]
+    found = select(consent, _BY_GUARDIAN.label("by_guardian")).where(*mine).order_by(consent.c.seq.desc())
+    rows = connection.execute(found.limit(limit))
+    return [_line(row, row.state, by_guardian=row.by_guardian) for row in rows]
 
 
 def bite(connection: Connection, after: str, now: datetime, limit: int) -> list[tuple[str, datetime]]:
@@ -67,10 +73,27 @@ def bite(connection: Connection, after: str, now: datetime, limit: int) -> list[
     return [(row.citizen, max(row.at, row.reminded_at or row.at)) for row in rows]
 
 
-def reminded(connection: Connection, citizen: str, now: datetime) -> None:
-    done = connection.execute(update(reminder).where(reminder.c.citizen == citizen).values(at=now))
+def left_by_guardians(connection: Connection, after: str, now: datetime, limit: int) -> list[str]:
+    """The next citizens, by handle, of whom something stands that a guardian gave, and who were not told that it is theirs."""
+    given = consent_event.join(consent, consent.c.id == consent_event.c.consent)
+    found = (
+        select(consent_event.c.citizen)
+        .select_from(given.outerjoin(reminder, reminder.c.citizen == consent_event.c.citizen))
+        .where(consent_event.c.acting == _GUARDIAN, consent_event.c.type == GIVEN, consent_event.c.citizen > after)
+        .where(*_stands(now), func.coalesce(reminder.c.grown, false()).is_(false()))
+        .distinct()
+        .order_by(consent_event.c.citizen)
+        .limit(limit)
+    )
+    return list(connection.execute(found).scalars())
+
+
+def reminded(connection: Connection, citizen: str, now: datetime, *, grown: bool = False) -> None:
+    """`grown`: of what a guardian gave, and that it is his now; from then on he knows."""
+    values = {"at": now, **({"grown": True} if grown else {})}
+    done = connection.execute(update(reminder).where(reminder.c.citizen == citizen).values(**values))
     if done.rowcount == 0:
-        connection.execute(insert(reminder), {"citizen": citizen, "at": now})
+        connection.execute(insert(reminder), {"citizen": citizen, "at": now, "grown": grown})
 
 
 def _stands(now: datetime) -> Sequence[Any]:

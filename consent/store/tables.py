@@ -161,6 +161,12 @@ consent_event = Table(
         sqlite_where=text("guardian <> ''"),
         postgresql_where=text("guardian <> ''"),
     ),
+    Index(
+        "ix_consent_event_acting",
+        "citizen",
+        sqlite_where=text("acting = 'guardian'"),
+        postgresql_where=text("acting = 'guardian'"),
+    ),
 )
 consent = Table(
     "consent",
@@ -467,12 +473,13 @@ use_report = Table(
     *_leaf(),
     *_trace(),
 )
-# When a citizen was last reminded of what he allows.
+# When a citizen was last reminded of what he allows; and whether he was told that what a guardian gave is his now.
 reminder = Table(
     "reminder",
     metadata,
     Column("citizen", CITIZEN, primary_key=True),
     Column("at", Instant, nullable=False),
+    Column("grown", Boolean, nullable=False),
 )
 
 event_stream = Table(

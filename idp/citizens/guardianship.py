@@ -45,6 +45,20 @@ def guardians(
     return found
 
 
+def grown(
+    connection: Connection, ring: Ring, citizens: Sequence[str], decides_alone: Callable[[Person], bool]
+) -> list[str]:
+    """Of registry handles those of the living who have the age."""
+    found = []
+    for one in citizens:
+        citizen_id = people.citizen_of_handle(connection, one)
+        stored = people.find(connection, citizen_id) if citizen_id is not None else None
+        person = _living(ring, stored) if stored is not None else None
+        if person is not None and decides_alone(person):
+            found.append(one)
+    return found
+
+
 def _living(ring: Ring, citizen: StoredCitizen) -> Person | None:
     """Who is in the register, and could log in."""
     return person_of(ring, citizen) if citizen.state in MAY_LOG_IN else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import event, text
 
 from consent.permits import Asked
-from consent.store import estonia, govstack, statuses
+from consent.store import estonia, govstack, letters, statuses
 
 if TYPE_CHECKING:
     from base.database import Connection
@@ -45,6 +45,18 @@ async def test_no_hot_statement_walks_a_big_table(
 
     assert len(statements) > 20
     assert walked == []
+
+
+async def test_who_is_written_to_is_found_by_an_index(
+    world: World, anna: str, statements: list[tuple[str, object]]
+) -> None:
+    await world.give(anna)
+    statements.clear()
+    world.database.read_now(lambda c: letters.left_by_guardians(c, "", world.clock.now(), 10))
+    world.database.read_now(lambda c: letters.standing(c, anna, world.clock.now(), 10))
+
+    assert len(statements) == 2
+    assert [(line, sql) for sql, values in list(statements) for line in _plan(world, sql, values)] == []
 
 
 async def test_no_list_of_others_protocols_walks_a_big_table(world: World, anna: str) -> None:

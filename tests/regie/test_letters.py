@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,47 @@ async def test_rule_14_the_guardians_of_a_child_are_reminded_with_it_as_long_as_
     house.run("citizen import", path=str(extract))
     await delivered(worker)
     assert {one["recipient"] for one in box.letters} == {noor["national_number"], CITIZENS["bram"][0]}
+
+
+async def test_who_comes_of_age_is_told_once_what_a_guardian_allowed_for_him(house: Inside, box: Box) -> None:
+    born = house.clock.now() - timedelta(days=16 * 365 + 4 - 40)
+    teun = {"national_number": "999900043", "given_names": "Teun", "family_name": "Voorbeeld"}
+    file = {**teun, "birth_date": f"{born:%Y-%m-%d}", "username": "teun", "password": PASSWORD}
+    house.citizens["teun"] = house.run("citizen add", {**file, "guardians": [CITIZENS["anna"][0]]})["id"]
+    letters, worker, registry = letters_of(house), worker_of(house), house.house.consent.registry
+    guardian, child = (house.house.ring.pseudonyms.handle(house.citizens[one]) for one in ("anna", "teun"))
+
+    async def allow(use: PersonalDataUse, agency: str, by: str) -> None:
+        question = await registry.question(citizen=child, agency=agency, requests=[use], answered=(), anew=True)
+        assert question is not None
+        answers = {item.category: True for item in question.items}
+        await registry.database.write(lambda c: registry.answer_unit(c, child, question, answers, "nl", by))
+
+    await allow(HOUSING, "municipality", guardian)
+    await allow(INSURANCE, "health-insurer", "")
+    await delivered(worker)
+    box.letters.clear()
+    assert await letters.grown() == 0
+
+    house.clock.advance(45 * DAY_S)
+    assert await letters.grown() == 1
+    assert await letters.grown() == 0
+    await delivered(worker)
+    (one,) = box.letters
+    assert (one["recipient"], one["kind"]) == ("999900043", "consent.yours")
+    assert one["subject"] == "Vanaf nu beslist u zelf"
+    assert one["text"].startswith("U bent nu oud genoeg om zelf te beslissen. Een ouder of voogd stond dit voor u toe.")
+    assert "Gemeente Lindermeer mag gebruiken, tot" in one["text"]
+    assert "Zorgverzekeraar" not in one["text"]
+    assert f"“Mijn toestemmingen”, op {house.issuer}/my/consents" in one["text"]
+
+    box.letters.clear()
+    house.clock.advance(90 * DAY_S)
+    assert (await letters.grown(), await letters.remind()) == (0, 1)
+    await delivered(worker)
+    assert [(one["recipient"], one["text"].split(".")[0]) for one in box.letters] == [
+        ("999900043", "Dit is van u toegestaan, een deel door een ouder of voogd")
+    ]
 
 
 async def test_rule_13_of_what_a_guardian_did_both_are_told_and_each_in_words_that_are_true(

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_84f1cdf6"
+revision = "0001_21a1c68c"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -191,6 +191,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_consent_event")),
     )
     with op.batch_alter_table("consent_event", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_consent_event_acting",
+            ["citizen"],
+            unique=False,
+            sqlite_where=sa.text("acting = 'guardian'"),
+            postgresql_where=sa.text("acting = 'guardian'"),
+        )
         batch_op.create_index(batch_op.f("ix_consent_event_consent"), ["consent"], unique=False)
         batch_op.create_index(
             "ix_consent_event_guardian",
@@ -541,6 +548,7 @@ def upgrade() -> None:
         "reminder",
         sa.Column("citizen", sa.String(length=43), nullable=False),
         sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.Column("grown", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("citizen", name=op.f("pk_reminder")),
     )
     op.create_table(
@@ -725,6 +733,11 @@ def downgrade() -> None:
             postgresql_where=sa.text("guardian <> ''"),
         )
         batch_op.drop_index(batch_op.f("ix_consent_event_consent"))
+        batch_op.drop_index(
+            "ix_consent_event_acting",
+            sqlite_where=sa.text("acting = 'guardian'"),
+            postgresql_where=sa.text("acting = 'guardian'"),
+        )
 
     op.drop_table("consent_event")
     with op.batch_alter_table("consent", schema=None) as batch_op:

@@ -56,16 +56,16 @@ class Register:
         return handle
 
     def children(self, guardian: str) -> list[str]:
-        found = self.database.read_now(lambda c: guardianship.children(c, self.ring, guardian, self._decides_alone))
+        found = self.database.read_now(lambda c: guardianship.children(c, self.ring, guardian, self.decides_alone))
         assert all(one.citizen == self.ring.pseudonyms.handle(self.id(CHILD)) for one in found if "Noor" in one.name)
         return [one.name for one in found]
 
     def guardians(self, *children: str) -> dict[str, list[str]]:
         return self.database.read_now(
-            lambda c: guardianship.guardians(c, self.ring, children, self._decides_alone),
+            lambda c: guardianship.guardians(c, self.ring, children, self.decides_alone),
         )
 
-    def _decides_alone(self, person: Person) -> bool:
+    def decides_alone(self, person: Person) -> bool:
         return person.has_reached(16, self.clock.now().date())
 
     def erase(self, number: str) -> None:
@@ -108,6 +108,19 @@ def test_the_guardians_of_a_child_are_those_who_act_for_it_and_nobody_else(extra
     extract.erase(CHILD)
     assert set(extract.guardians(*asked)) == {sister}
     assert extract.guardians() == {}
+
+
+def test_who_has_the_age_and_livesdecides_alone(extract: Register) -> None:
+    extract.take(*FAMILY[:4], FAMILY[4].replace("active", "deceased"))
+    parent, teen, other = (extract.log_in(one) for one in (PARENT, TEEN, OTHER))
+
+    def grown() -> list[str]:
+        asked = [teen, other, "A" * 43, parent]
+        return extract.database.read_now(lambda c: guardianship.grown(c, extract.ring, asked, extract.decides_alone))
+
+    assert grown() == [parent]
+    extract.clock.advance(500 * 86_400)
+    assert grown() == [teen, parent]
 
 
 def test_each_import_of_a_child_replaces_its_guardians(extract: Register) -> None:
