@@ -32,7 +32,7 @@ from consent.interface import PersonalDataUse
 from consent.ledger import tiles
 from consent.ledger.checkpoint import Checkpoint
 from consent.ledger.journal import Line
-from consent.store import ledger, notices, statuses, tables
+from consent.store import ledger, notices, seeds, statuses, tables
 from consent.store.ledger import Batch
 from regie.house import House
 
@@ -70,7 +70,8 @@ class Filling:
         self._list, self._taken = 0, bytearray(statuses.SIZE)
         asked = house.databases["consent"].write_now(lambda c: self._show(c, house.consent.registry.snapshot(c)))
         secret = house.ring.pseudonyms._secret  # noqa: SLF001 - the processes that make the rows have no house
-        known = Known(secret, timedelta(seconds=house.settings.permit_s), asked)
+        nobodys = house.databases["consent"].write_now(lambda c: seeds.of(c, ""))
+        known = Known(secret, nobodys, timedelta(seconds=house.settings.permit_s), asked)
         self._makers = ProcessPoolExecutor(MAKERS, multiprocessing.get_context("spawn"), people.learn, (known,))
 
     def person(self, number: int) -> Person:
@@ -155,7 +156,7 @@ class Filling:
         return work
 
     def _place(self) -> tuple[int, int]:
-        """As consent.store.statuses.place draws it."""
+        """As consent.offline.places draws it."""
         for _ in range(statuses.TRIES):
             idx = secrets.randbelow(statuses.SIZE)
             if not self._taken[idx]:

@@ -45,7 +45,7 @@ FILLED = {
     )
 }
 COLUMNS = {name: tuple(column.name for column in table.columns) for name, table in FILLED.items()}
-NUMBERED = ("consent_event", "data_use", "pending_leaf")
+NUMBERED = ("consent_event", "consent_status", "data_use", "pending_leaf")
 _TICK = timedelta(microseconds=1)
 
 
@@ -66,9 +66,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is the same for everybody. `questions`: by agency the purpose's version, how long it lasts, the notice."""
+    """What is the same for everybody. `nobodys`: the seed of what is no citizen's. `questions`: by agency the purpose's version, how long it lasts, the notice."""
 
     pseudonyms: bytes
+    nobodys: bytes
     permit: timedelta
     questions: Mapping[str, tuple[int, timedelta, str]]
 
@@ -90,10 +91,11 @@ class Work:
         """What it takes of the numbers."""
         if not self.places:
             uses = len(self.people) * len(USED)
-            return {"consent_event": 0, "data_use": uses, "pending_leaf": uses}
+            return {"consent_event": 0, "consent_status": 0, "data_use": uses, "pending_leaf": uses}
         ends = sum(1 for number in self.people if number % WITHDRAWN == 0)
         events = (len(self.people) + ends) * len(GIVEN)
-        return {"consent_event": events, "data_use": 0, "pending_leaf": events}
+        places = len(self.places)
+        return {"consent_event": events, "consent_status": places, "data_use": 0, "pending_leaf": events + places}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class _Maker:
                 self._event(person, consent, "withdrawn", {**facts, "at": row["ended_at"]})
                 self.tells.append(f"ended {consent}")
             row["status_list"], row["status_idx"] = place = next(self._places)
-            self._add("consent_status", {"consent": consent, "list": place[0], "idx": place[1]})
+            self._place(consent, place)
             self._add("consent", {**row, "seal": seals.of_consent(self.pseudonyms, row)})
 
     def uses(self, person: Person) -> None:
@@ -207,15 +209,25 @@ class _Maker:
         self._add("consent_event", {"seq": seq, **row, **leaf_columns})
         return seq
 
+    def _place(self, consent: str, place: tuple[int, int]) -> None:
+        row = {"consent": consent, "list": place[0], "idx": place[1], "at": self._tick()}
+        self._add(
+            "consent_status",
+            {"seq": self._number("consent_status"), **row, **self._commit("place", row, self._known.nobodys)},
+        )
+        self.tells.append(f"placed {consent} {place[0]} {place[1]}")
+
     def _leaf(self, kind: str, row: Mapping[str, Any], person: Person, agency: str) -> dict[str, Any]:
-        nonce = self._drawn()
         # Each began with us, as what a citizen does on our pages.
         traced = {"trace_id": self._drawn(), "span_id": self._drawn()[:8], "parent_span_id": None}
-        content = leaf.content(kind, {**row, **traced}, person.subs[agency])
-        entry = leaf.commitment(self.pseudonyms.salt(person.seed, nonce), content)
+        return {**self._commit(kind, {**row, **traced}, person.seed, person.subs[agency]), **traced}
+
+    def _commit(self, kind: str, row: Mapping[str, Any], seed: bytes, sub: str = "") -> dict[str, Any]:
+        nonce = self._drawn()
+        entry = leaf.commitment(self.pseudonyms.salt(seed, nonce), leaf.content(kind, row, sub))
         self.entries.append(entry)
         hashed = b64encode(leaf_hash(entry))
-        return {"nonce": nonce, "leaf": hashed, "leaf_seq": self._number("pending_leaf"), **traced}
+        return {"nonce": nonce, "leaf": hashed, "leaf_seq": self._number("pending_leaf")}
 
     def _add(self, table: str, row: Mapping[str, Any]) -> None:
         fields = [_TEXT[type(value)](value) for value in map(row.__getitem__, COLUMNS[table])]

@@ -49,6 +49,8 @@ def routes(registry: Registry, callers: Callers, ring: Ring, issuer: str) -> lis
         body, now = await read(request, ArtefactRequest), registry.clock.now()
 
         def effect(connection: Connection) -> tuple[int, bytes]:
+            if not registry.ledger.fence.is_open(connection):
+                raise Problem(409, "The registry allows nothing at present: it must be reconciled first.")
             catalogue = registry.snapshot(connection)
             try:
                 done = issue(connection, catalogue, ring, body.record, caller.agency, issuer=issuer, now=now)

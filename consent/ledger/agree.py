@@ -232,5 +232,7 @@ def _projections(connection: Connection, pseudonyms: Pseudonyms) -> Iterator[Fin
             yield Finding(f"permit {permit_id}", "does not have its seal")
     for consent_id, what in auditing.answers_that_differ(connection):
         yield Finding(f"consent {consent_id}", what)
+    for place, what in auditing.bits_that_differ(connection):
+        yield Finding(f"forgotten_status {place}", what)
     for permit_id, what in auditing.permits_that_differ(connection):
         yield Finding(f"permit {permit_id}", what)

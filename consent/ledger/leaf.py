@@ -35,6 +35,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "report": ("permit", "recipient", "outcome", "at", *TRACE),
     "lookup": ("by", "what", "at", *TRACE),
     "act": ("event", "object", "at", "content"),
+    "place": ("consent", "list", "idx", "at"),
 }  # fmt: skip
 """By kind of event, the members of its row that its leaf commits to."""
 SECTOR = {"consent": "agency", "use": "recipient", "redemption": "source", "report": "recipient", "lookup": "by"}

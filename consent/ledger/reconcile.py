@@ -25,6 +25,7 @@ from consent.ledger.checkpoint import Checkpoint, origin_of
 from consent.ledger.fence import BY_WITNESS, REASONS
 from consent.ledger.journal import Line, Replay
 from consent.ledger.ledger import Ledger
+from consent.offline import places
 from consent.store import leaves, ledger, seeds
 from consent.store import records as record_store
 from consent.store.ledger import Batch, Head
@@ -138,6 +139,7 @@ class _Work:
             ended = self._end_everything()
         for start in range(0, len(replay.tells or ()), BITE):
             told = [one.partition(" ") for one in (replay.tells or ())[start : start + BITE]]
+            self._place([rest for word, _, rest in told if word == places.TELLS])
             ended += self._end([rest for word, _, rest in told if word == "ended"])
             forgotten += self._forget({rest for word, _, rest in told if word == "forgotten"})
             lost_acts += [rest for word, _, rest in told if word == "act"]
@@ -199,6 +201,8 @@ class _Work:
 
     def _end_everything(self) -> int:
         total = 0
+        # Signed consents may be about of which nothing is known here.
+        self._database.write_now(lambda c: places.close(c, self._now))
         while given := self._database.read_now(lambda c: record_store.given_ids(c, self._now, BITE)):
             total += self._end(given)
         return total
@@ -219,6 +223,14 @@ class _Work:
             return done
 
         return self._database.write_now(unit) if consents else 0
+
+    def _place(self, told: Sequence[str]) -> None:
+        def unit(connection: Connection) -> None:
+            for one in told:
+                places.again(connection, one, pseudonyms=self._pseudonyms, now=self._now)
+
+        if told:
+            self._database.write_now(unit)
 
     def _forget(self, digests: set[str]) -> int:
         def unit(connection: Connection) -> int:

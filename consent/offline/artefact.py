@@ -10,8 +10,9 @@ from base.log import log
 from consent import seals
 from consent.catalogue import Catalogue
 from consent.dpv import record as dpv
+from consent.offline import places
 from consent.offline.lists import address
-from consent.store import records, statuses
+from consent.store import records
 from keys import jose
 from keys.ring import Ring
 
@@ -58,7 +59,7 @@ def issue(
         raise NoArtefact("ended")
     if record.once:
         raise NoArtefact("one_time")
-    place = statuses.place(connection, record.id)
+    place = places.of(connection, record.id, pseudonyms=ring.pseudonyms, now=now)
     events = records.events(connection, record.id)
     if records.last(connection, record.id) != record.seq:
         raise NoArtefact("ended")

@@ -88,6 +88,10 @@ class StatusLists:
         now = self._clock.now()
         known = self._lists.get(number) or _List(bytearray(statuses.SIZE // 8))
         for idx in statuses.ended(connection, number, known.since):
+            if idx == statuses.ALL:
+                known.stale = known.stale or not all(known.bits)
+                known.bits[:] = b"\xff" * len(known.bits)
+                continue
             place, bit = idx >> 3, 1 << (idx & 7)
             known.stale = known.stale or not known.bits[place] & bit
             known.bits[place] |= bit

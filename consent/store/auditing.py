@@ -11,6 +11,7 @@ from sqlalchemy import FromClause, Table, and_, case, false, or_, select, true, 
 
 from base.database import Connection
 from consent.store.records import Record, record_of
+from consent.store.statuses import ALL
 from consent.store.tables import (
     act,
     agency,
@@ -39,6 +40,7 @@ _KINDS = (
     ("report", use_report),
     ("lookup", lookup),
     ("act", act),
+    ("place", consent_status),
 )
 
 
@@ -158,10 +160,25 @@ def answers_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:
     left = consent_status.outerjoin(consent, consent.c.id == consent_status.c.consent).outerjoin(
         forgotten_status, place
     )
-    lost = and_(consent.c.id.is_(None), forgotten_status.c.idx.is_(None))
+    whole = forgotten_status.alias()
+    closed = select(whole.c.at).where(whole.c.list == consent_status.c.list, whole.c.idx == ALL)
+    lost = and_(consent.c.id.is_(None), forgotten_status.c.idx.is_(None), ~closed.exists())
     yield from _found(
         connection, consent_status.c.consent, left, lost, "is gone, and the status lists say that it holds"
     )
+
+
+def bits_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:
+    """By list and index: bits that were set for good, and nothing says why."""
+    place = and_(forgotten_status.c.list == consent_status.c.list, forgotten_status.c.idx == consent_status.c.idx)
+    drawn = forgotten_status.outerjoin(consent_status, place).outerjoin(
+        consent, consent.c.id == consent_status.c.consent
+    )
+    closed = select(act.c.seq).where(act.c.event == "ledger.reconciled", act.c.at == forgotten_status.c.at).exists()
+    nobodys = or_(consent_status.c.seq.is_(None), consent.c.id.is_not(None))
+    wrong = case((forgotten_status.c.idx == ALL, ~closed), else_=nobodys)
+    for row in connection.execute(select(forgotten_status).select_from(drawn).where(wrong)):
+        yield f"{row.list} {row.idx}", "says that a consent holds no more, and nothing says why"
 
 
 def permits_that_differ(connection: Connection) -> Iterator[tuple[str, str]]:

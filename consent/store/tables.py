@@ -1,6 +1,6 @@
 """The registry's tables. `consent_event` is the truth; `consent` is its projection, written in the same transaction.
 
-What the ledger commits to (`consent_event`, `data_use`, `redemption`, `use_report`, `lookup`, `act`) has in each row the hash of
+What the ledger commits to (`consent_event`, `data_use`, `redemption`, `use_report`, `lookup`, `act`, `consent_status`) has in each row the hash of
 its leaf, the leaf's place in the queue, and what its salt is made from (consent.ledger.append).
 """
 
@@ -414,13 +414,19 @@ lodged_request = Table(
 consent_status = Table(
     "consent_status",
     metadata,
-    Column("consent", String(22), primary_key=True),
+    Column("seq", Sequence, primary_key=True, autoincrement=True),
+    Column("consent", String(22), nullable=False),
     Column("list", Integer, nullable=False),
     Column("idx", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    _nonce(),
+    *_leaf(),
+    Index("uq_consent_status_consent", "consent", unique=True),
     Index("uq_consent_status_place", "list", "idx", unique=True),
 )
 
-# The bits of consents whose rows went with a forgotten citizen: they hold no more, for ever.
+# The bits of consents whose rows went with a forgotten citizen, or with a lost database: they hold no more, for ever.
+# `idx`: -1 for all of a list.
 forgotten_status = Table(
     "forgotten_status",
     metadata,
@@ -555,7 +561,7 @@ estonia_validation = Table(
     Column("until", Instant, nullable=False, index=True),
 )
 
-APPEND_ONLY = ("act", "forgotten_status", "govstack_revision", "ledger_batch", "notice")
+APPEND_ONLY = ("act", "consent_status", "forgotten_status", "govstack_revision", "ledger_batch", "notice")
 FORGETTABLE = ("consent_event", "data_use", "redemption", "use_report", "lookup")
 GROWING = ("ledger_tile",)
 GUARDED = ("consent_event",)

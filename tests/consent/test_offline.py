@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import shutil
 import time
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -16,15 +17,19 @@ from joserfc.jwk import ECKey
 from agency.errors import InvalidToken
 from agency.jose import Verifier
 from agency.offline import MAX_BYTES, Consent, Offline
+from base.web import frame
 from consent import forgetting, publishing
 from consent.interface import PersonalDataUse
+from consent.ledger.inspect import inspect
 from consent.offline.lists import FRESH_S, StatusLists
 from consent.store import statuses
+from tests.faults.test_restored_backup import Backups, backups, reconciled, round_
 from tests.fixtures.registry import HOUSING_BENEFIT
 
 if TYPE_CHECKING:
     from tests.fixtures.registry import World
 
+__all__ = ["backups"]
 LIST = "/status-lists/0"
 
 
@@ -275,3 +280,77 @@ class TestTheToolkitRefuses:
         offline.take("u", self.token(key, zlib.compress(bytes(10)), iat=int(time.time()) - 5))
 
         assert not offline.holds(Consent("c", "s", "p", 1, ("d",), 2**40, "u", 0))
+
+
+async def placed(world: World, offline: Offline, consent: str) -> Consent:
+    return offline.read((await artefact(world, consent))[1]["artefact"])
+
+
+def put_back(world: World, backups: Backups, copy: str) -> None:
+    backups.put_back(copy)
+    routes = [*world.consent.api(), *world.consent.log()]
+    world.frame = frame(routes, world.settings, cached=world.consent.documents(), body_limits=world.consent.body_limits)
+
+
+async def told(world: World, *held: Consent) -> list[bool]:
+    """Whether each holds, by the lists of now."""
+    await asyncio.sleep(FRESH_S)
+    offline = toolkit(world)
+    for uri in {one.uri for one in held}:
+        async with world.client(None) as client:
+            offline.take(uri, (await client.get(uri)).text)
+    return [offline.holds(one) for one in held]
+
+
+def found(world: World) -> list[Any]:
+    ledger, pseudonyms = world.registry.ledger, world.ring.pseudonyms
+    return world.database.snapshot_now(lambda c: list(inspect(c, ledger, pseudonyms)))
+
+
+class TestABackupThatIsPutBack:
+    async def test_signed_consents_of_after_it_are_told_of_again(
+        self, world: World, anna: str, backups: Backups
+    ) -> None:
+        """One whose bit the backup does not have, and one that it does not have at all; each gets a word in the list."""
+        world.clock.advance(-60)  # each start of the house takes five seconds of its own
+        mine = (await world.give(anna)).consents
+        await round_(world)
+        copy = backups.make()
+        put_back(world, backups, copy)
+        offline, bert = toolkit(world), (await world.give(world.citizen("bert"))).consents
+        held = [await placed(world, offline, one) for one in (*mine, *bert)]
+        await round_(world)
+        put_back(world, backups, copy)
+        closed = await artefact(world, mine[0])
+        reconciled(world)
+        await round_(world)
+        again = await placed(world, offline, mine[0])
+        before = await told(world, *held)
+        await world.registry.withdraw(mine[0], anna)
+
+        assert closed[0] == 409
+        assert again.idx == held[0].idx
+        assert before == [True, True, False, False]
+        assert await told(world, *held) == [False, True, False, False]
+        await round_(world)
+        assert found(world) == []
+
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_without_its_journal_none_of_them_holds_and_new_lists_begin(
+        self, world: World, anna: str, backups: Backups
+    ) -> None:
+        world.clock.advance(-60)  # each start of the house takes five seconds of its own
+        mine = (await world.give(anna)).consents
+        await round_(world)
+        copy = backups.make()
+        put_back(world, backups, copy)
+        held = [await placed(world, toolkit(world), one) for one in mine]
+        await round_(world)
+        put_back(world, backups, copy)
+        shutil.rmtree(world.settings.data_dir / "ledger")
+        reconciled(world, as_new_log=True)
+        new = await placed(world, toolkit(world), (await world.give(anna)).consents[0])
+
+        assert await told(world, *held, new) == [False, False, True]
+        await round_(world)
+        assert found(world) == []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import event, text
 
+from consent.offline import places
 from consent.permits import Asked
 from consent.store import estonia, govstack, letters, statuses
 
@@ -130,7 +131,12 @@ async def test_a_check_reads_the_answers_by_their_unique_index(
 
 async def test_a_status_list_is_read_from_the_index_of_what_ended(world: World, anna: str) -> None:
     consents = (await world.give(anna)).consents
-    placed = [world.database.write_now(lambda c, one=one: statuses.place(c, one)) for one in consents]
+    placed = [
+        world.database.write_now(
+            lambda c, one=one: places.of(c, one, pseudonyms=world.ring.pseudonyms, now=world.clock.now())
+        )
+        for one in consents
+    ]
     await world.registry.withdraw(consents[0], anna)
     seen: list[tuple[str, object]] = []
     event.listen(

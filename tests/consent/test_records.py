@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from base.database.tables import OUTBOX
 from consent import forgetting, lookups
 from consent.interface import QuestionChanged
+from consent.offline import places
 from consent.permits import Asked
-from consent.store import govstack, statuses, tables
+from consent.store import govstack, tables
 from keys.digest import b64encode
 from tests.consent.ledger.test_leaf import reported
 
@@ -175,7 +176,7 @@ class TestDatabaseForbids:
         await world.database.write(lambda c: lookups.record(c, anna, "consent", pseudonyms=pseudonyms, now=now))
         await world.registry.ledger.round()
         given = (await world.give(world.citizen("bert"))).consents[0]
-        await world.database.write(lambda c: statuses.place(c, given))
+        await world.database.write(lambda c: places.of(c, given, pseudonyms=pseudonyms, now=now))
         await world.database.write(
             lambda c: forgetting.forget(c, world.citizen("bert"), pseudonyms=pseudonyms, now=now)
         )

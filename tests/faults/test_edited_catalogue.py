@@ -79,6 +79,7 @@ async def test_a_purpose_that_needs_no_consent_any_more_allows_nobody(world: Wor
     assert await watched(world) == [("catalogue", "purpose housing-benefit 1")]
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_each_column_that_was_edited_reads_as_no_and_is_named(world: World, anna: str) -> None:
     """And only what is built on it: another agency's purpose goes on."""
     await world.give(anna)

@@ -20,9 +20,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy import inspect as look
 from sqlalchemy.exc import DBAPIError
 
+from consent import forgetting
 from consent.ledger import append, merkle, tiles
 from consent.ledger.checkpoint import Checkpoint, parse
 from consent.ledger.inspect import inspect
+from consent.offline import places
 from consent.store import ledger as store
 from keys.digest import b64encode
 from keys.notes import split
@@ -35,14 +37,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TAMPERS = {"sqlite": 1000, "postgresql": 100}
-EVENTS = ("consent_event", "data_use", "redemption", "use_report", "lookup", "act")
-AUDITED = (*EVENTS, "consent", "permit", "agency", "data_category", "purpose", "notice", "subject", "ledger_tile")
+EVENTS = ("consent_event", "data_use", "redemption", "use_report", "lookup", "act", "consent_status")
+PROJECTIONS = ("consent", "permit", "agency", "data_category", "purpose", "notice", "subject", "forgotten_status")
+AUDITED = (*EVENTS, *PROJECTIONS, "ledger_tile")
 # What nothing is decided by: when a batch was made and which numbers it spans only helps to find a leaf; a permit's
 # end is in the permit itself, signed, and what it rests on is only told; when the catalogue changed is in its acts; a
 # line's place in the queue only helps to find its leaf; that an end was told to agencies is the word of their deliveries.
-FREE = {("permit", "expires_at"), ("permit", "consents"), ("consent", "ended_at"), ("consent", "expiry_told")} | {
-    (table, "changed_at") for table in ("agency", "purpose")
-}
+FREE = {
+    ("permit", "expires_at"),
+    ("permit", "consents"),
+    ("consent", "ended_at"),
+    ("consent", "expiry_told"),
+    ("forgotten_status", "at"),
+} | {(table, "changed_at") for table in ("agency", "purpose")}
 
 
 Shape = tuple[dict[str, list[str]], dict[str, list[str]]]
@@ -251,9 +258,20 @@ class Insider:
         yield from (bytes(row[0]) for row in found)
 
 
+async def placed(world: World) -> None:
+    """Signed consents of somebody who was forgotten, of one who ended it, and of one who did not."""
+    pseudonyms, now = world.ring.pseudonyms, world.clock.now()
+    for name in ("emma", "fred"):
+        for consent in (await world.give(world.citizen(name))).consents:
+            await world.database.write(lambda c, consent=consent: places.of(c, consent, pseudonyms=pseudonyms, now=now))
+    await world.registry.withdraw(consent, world.citizen("fred"))
+    world.database.write_now(lambda c: forgetting.forget(c, world.citizen("emma"), pseudonyms=pseudonyms, now=now))
+
+
 async def test_a_thousand_tampers_are_all_found(world: World) -> None:
     await lived(world)
     await everything(world, world.citizen("dirk"))
+    await placed(world)
     count = TAMPERS[world.backend.name]
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")

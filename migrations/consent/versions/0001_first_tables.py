@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_21a1c68c"
+revision = "0001_c2dd617b"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -212,12 +212,18 @@ def upgrade() -> None:
 
     op.create_table(
         "consent_status",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("consent", sa.String(length=22), nullable=False),
         sa.Column("list", sa.Integer(), nullable=False),
         sa.Column("idx", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("consent", name=op.f("pk_consent_status")),
+        sa.Column("at", base.database.types.Instant(), nullable=False),
+        sa.Column("nonce", sa.LargeBinary(), nullable=False),
+        sa.Column("leaf", sa.String(length=43), nullable=False),
+        sa.Column("leaf_seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_consent_status")),
     )
     with op.batch_alter_table("consent_status", schema=None) as batch_op:
+        batch_op.create_index("uq_consent_status_consent", ["consent"], unique=True)
         batch_op.create_index("uq_consent_status_place", ["list", "idx"], unique=True)
 
     op.create_table(
@@ -613,7 +619,7 @@ def upgrade() -> None:
     # ### end Alembic commands ###
     append_only.protect(
         op,
-        ("act", "forgotten_status", "govstack_revision", "ledger_batch", "notice"),
+        ("act", "consent_status", "forgotten_status", "govstack_revision", "ledger_batch", "notice"),
         forgettable=("consent_event", "data_use", "redemption", "use_report", "lookup"),
         growing=("ledger_tile",),
         guarded=("consent_event",),
@@ -723,6 +729,7 @@ def downgrade() -> None:
     op.drop_table("counted_month")
     with op.batch_alter_table("consent_status", schema=None) as batch_op:
         batch_op.drop_index("uq_consent_status_place")
+        batch_op.drop_index("uq_consent_status_consent")
 
     op.drop_table("consent_status")
     with op.batch_alter_table("consent_event", schema=None) as batch_op:
