@@ -16,12 +16,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from base.database import failures
 from base.log import log
 from regie.commands import COMMANDS, Refused
 from regie.house import House
 
 SOCKET = "admin.sock"
 MAX_LINE = 4 * 1024 * 1024
+
+
+UNANSWERED = "the server ended before it answered: see whether this was done before you give it again"
+
+
+class Unanswered(Refused):
+    """The command was sent, and may have been done."""
 
 
 async def serve(house: House) -> asyncio.Server:
@@ -36,19 +44,22 @@ async def serve(house: House) -> asyncio.Server:
 
 
 def ask(data_dir: Path, command: str, params: dict[str, Any], progress: Callable[[dict[str, Any]], None]) -> Any:
-    """Have the running server do it. Refused, or ConnectionError when no server listens."""
+    """Have the running server do it. Refused, ConnectionError when no server listens, or Unanswered."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(data_dir / SOCKET))
-        connection.sendall(json.dumps({"command": command, "params": params}).encode() + b"\n")
-        for line in connection.makefile():
-            told = json.loads(line)
-            if "progress" in told:
-                progress(told["progress"])
-            elif "refused" in told:
-                raise Refused(told["refused"])
-            else:
-                return told["result"]
-    raise ConnectionError("the server ended before it answered")
+        try:
+            connection.sendall(json.dumps({"command": command, "params": params}).encode() + b"\n")
+            for line in connection.makefile():
+                told = json.loads(line)
+                if "progress" in told:
+                    progress(told["progress"])
+                elif "refused" in told:
+                    raise Refused(told["refused"])
+                else:
+                    return told["result"]
+        except ConnectionError as error:
+            raise Unanswered(UNANSWERED) from error
+    raise Unanswered(UNANSWERED)
 
 
 async def _answer(house: House, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,9 +81,10 @@ async def _answer(house: House, reader: asyncio.StreamReader, writer: asyncio.St
             _send(writer, {"result": result})
         await writer.drain()
     except Exception as error:  # noqa: BLE001 - a command that breaks must not end the server
+        said = failures.sentence(error) or "the server could not do this; its log says why"
         places = [f"{place.filename}:{place.lineno}" for place in traceback.extract_tb(error.__traceback__)[-5:]]
         log.error("admin.failed", error=type(error).__name__, places=places)
-        _send(writer, {"refused": "the server could not do this; its log says why"})
+        _send(writer, {"refused": said})
     finally:
         writer.close()
 

@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from base.settings import Settings
+from base.settings import Settings, UnsafeSettings
 from base.web.proxy import anchors
 from regie import tls
 from regie.protocol import BoundedProtocol
@@ -38,6 +38,21 @@ def check(settings: Settings) -> None:
     """UnsafeSettings for files that make no TLS, before anything listens."""
     for make in (_server_context, _mutual_context):
         make(settings)
+
+
+def free(settings: Settings) -> None:
+    """UnsafeSettings when nothing can listen where it is to, before anybody is told that something does."""
+    for name, port in (("PORT", settings.port), ("MTLS_PORT", settings.mtls_port)):
+        if not port:
+            continue
+        try:
+            family = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)[0][0]
+            socket.create_server((settings.host, port), family=family).close()
+        except OSError as error:
+            why = (error.strerror or str(error)).partition(" (")[0]
+            raise UnsafeSettings(
+                f"Nothing can listen at REGIE_HOST {settings.host}, REGIE_{name} {port}: {why}."
+            ) from error
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ import multiprocessing
 import uvicorn
 from uvicorn import _subprocess
 
-from base.settings import Settings
+from base.settings import Settings, UnsafeSettings
 from base.web import Frame
 from regie import listening
 from regie.house import House
@@ -20,6 +20,11 @@ def run(settings: Settings) -> None:
     listening.check(settings)
     if settings.workers == 1:
         house = House.open(settings)
+        try:
+            listening.free(settings)
+        except UnsafeSettings:
+            house.close()
+            raise
         server = uvicorn.Server(config(settings, house.app()))
         _settle_memory()
         print(f"Regie is at {settings.issuer} (listening on {settings.host} port {settings.port})", flush=True)
@@ -27,6 +32,7 @@ def run(settings: Settings) -> None:
         return
     # Whatever would stop a worker stops us here, in a sentence; and the tables are ready before any of them starts.
     House.open(settings).close()
+    listening.free(settings)
     print(f"Regie is at {settings.issuer} ({settings.workers} processes on port {settings.port})", flush=True)
     # Forked from this one thread with nothing open: no worker imports again what is here, and memory is shared.
     _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]

@@ -35,6 +35,12 @@ def perform(command: str, params: dict[str, Any], *, as_json: bool, long: bool) 
             except DatabaseInUse as error:
                 try:
                     return admin.ask(settings.data_dir, command, params, bar.told)
+                except admin.Unanswered:
+                    # An import goes on where it was; anything else could be done twice.
+                    if not long:
+                        raise
+                    time.sleep(0.1)
+                    continue
                 except (ConnectionError, FileNotFoundError):
                     # A server that is just starting, or another command that ends soon.
                     if time.monotonic() > patience:
@@ -114,18 +120,22 @@ def keys_of(given: str) -> list[str]:
 
 def guard(work: Callable[[], Any], *, as_json: bool) -> Any:
     """What is refused with a sentence ends here; anything else is a fault of ours and shows its stack."""
-    from base.database import DatabaseInUse, UnknownTables  # noqa: PLC0415 - see cli.serve
+    from base.database import DatabaseInUse, UnknownTables, failures  # noqa: PLC0415 - see cli.serve
     from base.settings import UnsafeSettings  # noqa: PLC0415
     from keys.errors import KeysError  # noqa: PLC0415
     from regie.commands.base import Refused  # noqa: PLC0415
 
+    sentences = (Refused, UnsafeSettings, DatabaseInUse, UnknownTables, KeysError, OSError, UnicodeDecodeError)
     try:
         return work()
-    except (Refused, UnsafeSettings, DatabaseInUse, UnknownTables, KeysError, OSError, UnicodeDecodeError) as error:
+    except Exception as error:
+        said = str(error) if isinstance(error, sentences) else failures.sentence(error)
+        if said is None:
+            raise
         if as_json:
-            print(json.dumps({"error": str(error)}))
+            print(json.dumps({"error": said}))
         else:
-            print(f"regie: {error}", file=sys.stderr)
+            print(f"regie: {said}", file=sys.stderr)
         raise typer.Exit(1) from error
 
 

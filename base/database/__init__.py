@@ -21,10 +21,10 @@ from base.database import engines, migrating
 from base.database.engines import DatabaseFailed, DatabaseInUse, FileLock
 from base.database.migrating import UnknownTables
 from base.database.reserve import Reserve
-from base.database.writer import MAX_WAITING, Busy, Job, NoRoom, Writer
+from base.database.writer import MAX_WAITING, Busy, Closed, Job, NoRoom, Writer
 from base.settings import Settings
 
-__all__ = ["Busy", "Connection", "Database", "DatabaseInUse", "NoRoom", "UnknownTables", "open_database"]
+__all__ = ["Busy", "Closed", "Connection", "Database", "DatabaseInUse", "NoRoom", "UnknownTables", "open_database"]
 
 T = TypeVar("T")
 
@@ -54,7 +54,8 @@ class Database:
         self._waiting: queue.Queue[Job | None] = queue.Queue(MAX_WAITING)
         self._writers: list[Writer] = []
         self._writer_count = writers
-        self._starting = threading.Lock()
+        self._submitting = threading.Lock()
+        self._closed = False
 
     async def write(self, unit: Callable[[Connection], T], *, vital: bool = False) -> T:
         """Run a unit with others in one transaction; answer after the commit. Busy when too much waits.
@@ -129,9 +130,11 @@ class Database:
         return migrating.is_current(self._write, self.name)
 
     def close(self) -> None:
-        """Finish what waits, then close."""
-        for _ in self._writers:
-            self._waiting.put(None)
+        """Finish what waits, then close; what a thread still wants to write is refused (Closed)."""
+        with self._submitting:
+            self._closed = True
+            for _ in self._writers:
+                self._waiting.put(None)
         for writer in self._writers:
             writer.join()
         self._writers = []
@@ -154,22 +157,23 @@ class Database:
         *,
         vital: bool = False,
     ) -> None:
-        if not self._writers:
-            self._start()
         # The unit runs in its caller's context: what it writes is part of the caller's trace (base.trace).
-        try:
-            self._waiting.put_nowait(Job(_in_context(unit), future, loop, vital))
-        except queue.Full:
-            raise Busy from None
+        job = Job(_in_context(unit), future, loop, vital)
+        with self._submitting:
+            if self._closed:
+                raise Closed
+            if not self._writers:
+                self._start()
+            try:
+                self._waiting.put_nowait(job)
+            except queue.Full:
+                raise Busy from None
 
     def _start(self) -> None:
-        with self._starting:
-            if not self._writers:
-                has_room = self._reserve.keep if self._reserve is not None else None
-                self._writers = [
-                    Writer(self._write, self._waiting, f"{self.name}-writer", has_room)
-                    for _ in range(self._writer_count)
-                ]
+        has_room = self._reserve.keep if self._reserve is not None else None
+        self._writers = [
+            Writer(self._write, self._waiting, f"{self.name}-writer", has_room) for _ in range(self._writer_count)
+        ]
 
     def _read_once(self, unit: Callable[[Connection], T]) -> T:
         with self._read.connect() as connection:

@@ -11,8 +11,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from base.settings import UnsafeSettings
 
 DatabaseFailed = DBAPIError
 """A statement that the database did not carry out: it is away, full or broken."""
@@ -84,6 +86,13 @@ def touch(connection: Connection) -> None:
 
 
 def postgresql(url: str, schema: str, *, connections: int, autocommit: bool) -> Engine:
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise UnsafeSettings(
+            "REGIE_DATABASE_URL is not an address such as postgresql+psycopg://regie@db.example.nl/regie; "
+            "signs in a password are written as %40."
+        ) from error
     options = f"-csearch_path={schema} -clock_timeout=4000 -cstatement_timeout=10000 -ctimezone=UTC"
     return create_engine(
         url,

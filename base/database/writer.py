@@ -43,6 +43,10 @@ class NoRoom(Busy):
     """The disk is full: what is not vital is not written."""
 
 
+class Closed(Busy):
+    """This process has closed the database: its file may be another's by now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A unit of work and who waits for it: a thread, or a task of `loop`. `vital`: also written when the disk is full."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +24,7 @@ MAY_LOG_IN = ("active", "emigrated")
 PROOFINGS = ("", "low", "substantial", "high")
 MAX_LINE = 10_000
 MOST_GUARDIANS = 10
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})\Z")
+_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\Z")
 _NATIONALITY = re.compile(r"[A-Z]{3}\Z")
 _LENGTHS = {"given_names": 200, "prefix": 20, "family_name": 200, "birth_place": 80, "state": 20}
 _ADDRESS = ("street", "house_number", "postal_code", "city", "country")
@@ -93,8 +94,14 @@ Line = tuple[int, int, Person | BadLine]
 def read(path: Path) -> Iterator[Line]:
     """Every line that is not empty. NotARegister."""
     with path.open("rb") as file:
+        # Some programs begin every file with a byte order mark.
+        if file.peek(3)[:3] == BOM_UTF8:
+            file.read(3)
+        start = file.peek(1)[:1]
+        if not start:
+            raise NotARegister("the file is empty")
         lines = _bounded(file)
-        found = _json_lines(lines) if file.peek(1)[:1] in (b"{", b"") else _csv_lines(lines)
+        found = _json_lines(lines) if start == b"{" else _csv_lines(lines)
         for number, person in found:
             yield number, file.tell(), person
 
@@ -179,12 +186,16 @@ def _json_lines(lines: Iterator[bytes]) -> Iterator[tuple[int, Person | BadLine]
 
 def _csv_lines(lines: Iterator[bytes]) -> Iterator[tuple[int, Person | BadLine]]:
     try:
-        header = next(csv.reader(io.StringIO(next(lines).decode("utf-8-sig"))), [])
+        header = next(csv.reader(io.StringIO(next(lines).decode())), [])
     except UnicodeDecodeError:
         raise NotARegister("the file is not UTF-8") from None
+    except csv.Error:
+        header = []
     missing = sorted({"national_number", "given_names", "family_name", "birth_date"} - set(header))
     if missing or len(set(header)) != len(header) or set(header) - set(COLUMNS):
-        raise NotARegister(f"the first line must name columns of {', '.join(COLUMNS)}")
+        raise NotARegister(
+            f"the first line must name columns of {', '.join(COLUMNS)}, separated by commas; or each line is a JSON object"
+        )
     for number, line in enumerate(lines, 2):
         if not line.strip():
             continue

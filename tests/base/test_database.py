@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from base.database import UnknownTables
+from base.database import Closed, UnknownTables
 from base.ids import identifier
 from idp.store.tables import handle
 
@@ -48,6 +48,9 @@ def test_the_first_writes_may_come_from_many_threads_at_once(backend: Backend) -
     closing.start()
     closing.join(20)
     assert not closing.is_alive()
+    # A thread that still works, such as an import's when the server stops: the file may be another process's by now.
+    with pytest.raises(Closed):
+        database.write_now(add)
 
 
 async def test_a_unit_that_fails_takes_nothing_of_its_neighbours_along(backend: Backend) -> None:

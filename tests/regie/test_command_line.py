@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -277,6 +278,60 @@ def test_a_data_directory_that_others_may_enter_is_refused(line: Line) -> None:
     }
     data.chmod(0o700)
     assert line("keys", "list").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql+psycopg://u:geheim@localhost:1/x", "the database did not do this: connection failed"),
+        ("postgresql+psycopg://u:ge@heim@localhost:x/x", "REGIE_DATABASE_URL is not an address"),
+    ],
+)
+def test_a_database_that_is_away_is_told_in_a_sentence(
+    line: Line, monkeypatch: pytest.MonkeyPatch, url: str, said: str
+) -> None:
+    monkeypatch.setenv("REGIE_DATABASE_URL", url)
+
+    for command in ("doctor", "migrate"):
+        error = line.json(command, expect=1)["error"]
+        assert error.startswith(said)
+        assert "heim" not in error
+    assert said in line("serve").stderr
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_said_to_listen(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("REGIE_PORT", str(taken.getsockname()[1]))
+        done = line("serve")
+
+    assert done.exit_code == 1
+    assert "Nothing can listen at REGIE_HOST 127.0.0.1, REGIE_PORT" in done.stderr
+    assert done.stdout == ""
+    # Nothing is left open behind it.
+    assert line("keys", "list").exit_code == 0
+
+
+def test_a_command_that_a_server_took_and_did_not_answer_is_not_given_twice(line: Line) -> None:
+    """It may have been done: a second key, a second client."""
+    line.json("agency", "list")
+    heard = []
+    with closing(House.open(Settings())), socket.socket(socket.AF_UNIX) as server, ThreadPoolExecutor(1) as pool:
+        server.bind(str(Settings().data_dir / "admin.sock"))
+        server.listen()
+
+        def listen() -> None:
+            connection, _ = server.accept()
+            with connection:
+                heard.append(connection.recv(10_000))
+
+        listening = pool.submit(listen)
+        said = line.json("keys", "rotate", expect=1)["error"]
+        listening.result(10)
+
+    assert said == "the server ended before it answered: see whether this was done before you give it again"
+    assert len(heard) == 1
 
 
 def test_a_mistyped_setting_is_named_with_what_it_may_mean(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:

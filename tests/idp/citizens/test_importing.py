@@ -64,6 +64,15 @@ def stored(database: Database, ring: Ring, number: str) -> register.Person | Non
 
 
 @pytest.mark.parametrize("write", [write_csv, write_json])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path, write: Any) -> None:
+    persons = people_of(3)
+    path = write(tmp_path / "extract", persons)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    assert [person for _, _, person in register.read(path)] == persons
+
+
+@pytest.mark.parametrize("write", [write_csv, write_json])
 def test_both_forms_give_the_same_people(
     backend: Backend, ring: Ring, clock: FrozenClock, tmp_path: Path, write: Any
 ) -> None:
@@ -185,7 +194,23 @@ def test_what_is_no_person_in_json_is_told(tmp_path: Path, line: bytes) -> None:
     assert number == 2
 
 
-@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"\xff\xfe\n", b"%PDF-1.7\n", b"national_number\n1\n"])
+HEADER = b"national_number,given_names,family_name,birth_date"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a,b\n1,2\n",
+        b"\xff\xfe\n",
+        b"%PDF-1.7\n",
+        b"national_number\n1\n",
+        b"",
+        b"\xef\xbb\xbf",
+        HEADER + b"\r999900006,Anna,Voorbeeld,1954-03-02\r",
+        b"x" * 300_000,
+    ],
+    ids=["columns", "utf-16", "pdf", "one-column", "empty", "only-a-mark", "ends-of-lines", "one-line"],
+)
 def test_a_file_that_is_no_register_is_refused_whole(
     backend: Backend, ring: Ring, clock: FrozenClock, tmp_path: Path, content: bytes
 ) -> None:
