@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         Path("data"),
         "Where the keys and, without a database_url, the SQLite files are.",
         unit="directory",
-        danger="Holds the sealed keys: only the server's user may read it; start-up refuses otherwise.",
+        danger="Holds the sealed keys: only the server's user may read it; start-up refuses otherwise, and closes an empty one.",
         example="/var/lib/regie",
     )
     database_url: str = _setting(

@@ -9,8 +9,10 @@ from pathlib import Path
 
 
 def private_directory(path: Path) -> None:
-    """Make a directory that only its owner can enter."""
+    """Make a directory that only its owner can enter; one that is there, is ours and is empty becomes such a one."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not is_private(path) and path.stat().st_uid == os.geteuid() and not any(path.iterdir()):
+        path.chmod(0o700)
 
 
 def is_private(path: Path) -> bool:

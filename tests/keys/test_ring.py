@@ -13,6 +13,7 @@ import pytest
 from keys import jose, jwe, rotation
 from keys.algorithms import ENCRYPTION
 from keys.errors import InvalidToken, KeysError, UnknownKey
+from keys.files import private_directory
 from keys.jwks import encryption_keys
 from keys.ring import ALGORITHMS, LOOK_S, Ring
 from keys.rotation import ACTIVE, ANNOUNCED, RETIRING, WITHDRAWN, KeyInfo
@@ -244,6 +245,19 @@ class TestFiles:
 
         with pytest.raises(KeysError, match="chmod 700"):
             opened(own)
+
+    def test_one_that_is_empty_is_closed_to_others_and_one_with_something_in_it_is_left_alone(
+        self, tmp_path: Path
+    ) -> None:
+        """As `mkdir` or a service manager made it, before the first start."""
+        for name in ("empty", "full"):
+            (tmp_path / name).mkdir(mode=0o755)
+        (tmp_path / "full" / "theirs").touch()
+        for name in ("empty", "full"):
+            private_directory(tmp_path / name)
+
+        assert [one.stat().st_mode & 0o777 for one in (tmp_path / "empty", tmp_path / "full")] == [0o700, 0o755]
+        assert opened(tmp_path / "empty").list()
 
     def test_a_key_that_the_ring_does_not_name_yet_does_no_harm(self, own: Path) -> None:
         """What a process leaves that dies between the key's file and the ring's."""
