@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agency.errors import InvalidToken
-from agency.jose import Verifier
+from agency.jose import LEEWAY_S, Verifier
 
 ARTEFACT, LIST = "consent+jwt", "statuslist+jwt"
 MAX_BYTES = 2**20
@@ -95,6 +95,9 @@ class Offline:
             return False
         known = self._lists.get(consent.uri)
         if known is None or now >= known.until or now - known.made_at > self._max_age_s:
+            return False
+        # A clock that is behind what was signed already was set back: it would make everything last longer.
+        if now < known.made_at - LEEWAY_S:
             return False
         place = consent.idx >> 3
         return place < len(known.bits) and not known.bits[place] >> (consent.idx & 7) & 1

@@ -141,14 +141,19 @@ def media_type(header: str | None) -> str:
 
 def takes_json(accept: str) -> bool:
     """Whether an Accept header admits an answer in JSON (RFC 9110 section 12.5.1); an empty one admits all."""
-    if accept in ("", "*/*", _JSON):
+    return takes(accept, _JSON, "application/problem+json")
+
+
+def takes(accept: str, *kinds: str) -> bool:
+    """The same of any of these kinds, all of `application`."""
+    if accept in ("", "*/*", *kinds):
         return True
     for part in accept[:_CONTENT_TYPE_LIMIT].split(","):
         kind, _, parameters = part.partition(";")
         refused = any(
             one.strip().replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000") for one in parameters.split(";")
         )
-        if kind.strip().lower() in ("*/*", "application/*", _JSON, "application/problem+json") and not refused:
+        if kind.strip().lower() in ("*/*", "application/*", *kinds) and not refused:
             return True
     return False
 

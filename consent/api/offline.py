@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from base.database import Connection
+from base.forms import takes
 from base.problems import Problem
 from base.web.cached import unchanged
 from consent.api import effects
@@ -22,6 +23,8 @@ from consent.offline.lists import PATH, StatusLists
 from consent.registry import Registry
 from keys.ring import Ring
 
+MEDIA_TYPE = "application/statuslist+jwt"
+_ANY_SITE = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 _NUMBER = re.compile(r"(0|[1-9][0-9]{0,5})\Z")
 _REFUSALS = {
     "unknown": (404, "You have no record of this name."),
@@ -67,20 +70,35 @@ def routes(registry: Registry, callers: Callers, ring: Ring, issuer: str) -> lis
 def public(lists: StatusLists) -> list[Route]:
     async def status_list(request: Request) -> Response:
         number = request.path_params["number"]
+        if "time" in request.query_params:
+            # Historical resolution: an answer of now would be taken for one of then.
+            raise Problem(501, "Status lists of the past are not kept here.")
+        if not takes(request.headers.get("accept", ""), MEDIA_TYPE):
+            raise Problem(406, f"Status lists are {MEDIA_TYPE}.")
         found = await lists.token(int(number)) if _NUMBER.match(number) else None
         if found is None:
             raise Problem(404, "There is no such status list.")
         token, etag = found
         headers = {
             "etag": etag,
-            "content-type": "application/statuslist+jwt",
+            "content-type": MEDIA_TYPE,
+            "vary": "accept",
             # Not its ttl: whoever asks again gets what holds now.
             "cache-control": "public, max-age=1",
-            "access-control-allow-origin": "*",
-            "cross-origin-resource-policy": "cross-origin",
+            **_ANY_SITE,
         }
         if unchanged(etag.encode(), request.headers.get("if-none-match", "").encode()):
             return Response(status_code=304, headers=headers)
         return Response(token, headers=headers)
 
-    return [Route(f"{PATH}/{{number}}", status_list, methods=["GET"])]
+    async def aggregation(request: Request) -> Response:
+        if not takes(request.headers.get("accept", ""), "application/json"):
+            raise Problem(406, "The list of status lists is application/json.")
+        told = msgspec.json.encode({"status_lists": await lists.addresses()})
+        headers = {"cache-control": "public, max-age=60", "vary": "accept", **_ANY_SITE}
+        return Response(told, media_type="application/json", headers=headers)
+
+    return [
+        Route(PATH, aggregation, methods=["GET"]),
+        Route(f"{PATH}/{{number}}", status_list, methods=["GET"]),
+    ]

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from base.clock import Clock
 from base.database import Connection, Database
@@ -27,6 +28,8 @@ PATH = "/status-lists"
 TYP = "statuslist+jwt"
 FRESH_S = 0.5
 OVERLAP = timedelta(seconds=60)
+WHOLE_S = 600.0
+"""So often all of a list is read, and not only what ended lately: also what a clock that is further behind ended."""
 TTL_S = 60
 """How long a verifier should keep a list."""
 LIFE_S = 3600
@@ -43,10 +46,11 @@ def address(issuer: str, number: int) -> str:
 
 @dataclass(slots=True)
 class _List:
-    """`since`: what ended before it is in `bits`. `made_at`: of `token`, seconds since 1970."""
+    """`since`: what ended before it is in `bits`. `whole`: when all was read. `made_at`: of `token`, seconds since 1970."""
 
     bits: bytearray
     since: datetime | None = None
+    whole: float = 0.0
     looked: float = 0.0
     made_at: int = 0
     kid: str = ""
@@ -81,12 +85,23 @@ class StatusLists:
             self._lists.move_to_end(number)
             return known.token, known.etag
 
+    async def addresses(self) -> list[str]:
+        """Of all lists; of none while the registry allows nothing."""
+
+        def unit(connection: Connection) -> int | None:
+            return statuses.newest(connection) if self._fence.is_open(connection) else None
+
+        newest = await self._database.read(unit)
+        return [address(self._issuer, number) for number in range(newest + 1)] if newest is not None else []
+
     def _look(self, connection: Connection, number: int) -> _List | None:
         newest = statuses.newest(connection)
         if newest is None or number > newest or not self._fence.is_open(connection):
             return None
         now = self._clock.now()
         known = self._lists.get(number) or _List(bytearray(statuses.SIZE // 8))
+        if time.monotonic() - known.whole >= WHOLE_S:
+            known.since, known.whole = None, time.monotonic()
         for idx in statuses.ended(connection, number, known.since):
             if idx == statuses.ALL:
                 known.stale = known.stale or not all(known.bits)
@@ -103,7 +118,8 @@ class StatusLists:
 
     def _sign(self, known: _List, number: int, at: int) -> None:
         key, uri = self._ring.active(), address(self._issuer, number)
-        told = {"bits": 1, "lst": b64encode(zlib.compress(bytes(known.bits), LEVEL))}
+        told: dict[str, Any] = {"bits": 1, "lst": b64encode(zlib.compress(bytes(known.bits), LEVEL))}
+        told["aggregation_uri"] = f"{self._issuer}{PATH}"
         claims = {"iss": self._issuer, "sub": uri, "iat": at, "exp": at + LIFE_S, "ttl": TTL_S, "status_list": told}
         known.token = jose.sign(claims, key, typ=TYP).encode()
         known.etag = f'"{sha256(known.token).hexdigest()[:32]}"'

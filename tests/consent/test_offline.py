@@ -21,6 +21,7 @@ from base.web import frame
 from consent import forgetting, publishing
 from consent.interface import PersonalDataUse
 from consent.ledger.inspect import inspect
+from consent.offline import lists
 from consent.offline.lists import FRESH_S, StatusLists
 from consent.store import statuses
 from tests.faults.test_restored_backup import Backups, backups, reconciled, round_
@@ -80,12 +81,12 @@ class TestAConsentThatIsVerifiedWithoutAsking:
         offline = toolkit(world)
         read = offline.read((await artefact(world, consent))[1]["artefact"])
         there = world.another_worker()
-        lists = StatusLists(there.database, world.ring, world.consent.ledger.fence, world.settings.issuer, world.clock)
-        first = await lists.token(0)
+        made = StatusLists(there.database, world.ring, world.consent.ledger.fence, world.settings.issuer, world.clock)
+        first = await made.token(0)
         assert first is not None
         await world.registry.withdraw(consent, anna)
         await asyncio.sleep(FRESH_S)
-        second = await lists.token(0)
+        second = await made.token(0)
         assert second is not None
         offline.take(read.uri, second[0].decode())
 
@@ -140,8 +141,8 @@ class TestAConsentThatIsVerifiedWithoutAsking:
         await asyncio.sleep(FRESH_S)
         offline.take(held[0].uri, (await status_list(world)).text)
         there = world.another_worker()
-        lists = StatusLists(there.database, world.ring, world.consent.ledger.fence, world.settings.issuer, world.clock)
-        new = await lists.token(0)
+        made = StatusLists(there.database, world.ring, world.consent.ledger.fence, world.settings.issuer, world.clock)
+        new = await made.token(0)
         assert new is not None
         another = toolkit(world)
         another.take(held[0].uri, new[0].decode())
@@ -215,6 +216,63 @@ class TestTheList:
         assert [place for place in range(len(bits) * 8) if bits[place >> 3] >> (place & 7) & 1] == [idx]
         assert (again.status_code, again.content) == (304, b"")
 
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_it_is_negotiated_and_of_now_alone(self, world: World, anna: str) -> None:
+        """Sections 8.1 and 8.4: a client says what it reads; a moment in the past is not answered with now."""
+        await artefact(world, (await world.give(anna)).consents[0])
+        kinds = {
+            "application/statuslist+jwt": 200,
+            "application/statuslist+cwt, application/statuslist+jwt;q=0.5": 200,
+            "*/*": 200,
+            "application/statuslist+cwt": 406,
+            "application/statuslist+jwt;q=0": 406,
+            "text/html": 406,
+        }
+        answered = {kind: (await status_list(world, accept=kind)).status_code for kind in kinds}
+        async with world.client(None) as client:
+            past = await client.get(LIST, params={"time": "1686925000"})
+            head = await client.head(LIST)
+            bodiless = await client.get(LIST, headers={"if-none-match": f'W/{head.headers["etag"]}, "x"'})
+
+        assert answered == kinds
+        assert (past.status_code, past.headers["content-type"]) == (501, "application/problem+json")
+        assert (head.status_code, head.content, head.headers["vary"]) == (200, b"", "accept")
+        assert (bodiless.status_code, bodiless.content, bodiless.headers["etag"]) == (304, b"", head.headers["etag"])
+
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_who_goes_offline_finds_all_lists_at_one_address(self, world: World, anna: str) -> None:
+        """Section 9: the address stands in each list, and answers with all of them."""
+        async with world.client(None) as client:
+            before = (await client.get("/status-lists")).json()
+            await artefact(world, (await world.give(anna)).consents[0])
+            claims = (await status_list(world)).text.split(".")[1]
+            uri = json.loads(base64.urlsafe_b64decode(claims + "=="))["status_list"]["aggregation_uri"]
+            answer = await client.get(uri)
+            odd = await client.get(uri, headers={"accept": "text/html"})
+
+        assert before == {"status_lists": []}
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json() == {"status_lists": [world.settings.issuer + LIST]}
+        assert odd.status_code == 406
+
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_what_a_clock_far_behind_ended_is_told_too(
+        self, world: World, anna: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another machine's, by an hour: found when all is read again, every ten minutes."""
+        consent = (await world.give(anna)).consents[0]
+        read = toolkit(world).read((await artefact(world, consent))[1]["artefact"])
+        await status_list(world)
+        world.clock.advance(-3600)
+        await world.registry.withdraw(consent, anna)
+        world.clock.advance(3600)
+        monkeypatch.setattr(lists, "WHOLE_S", 0.0)
+        offline = toolkit(world)
+        await asyncio.sleep(FRESH_S)
+        offline.take(read.uri, (await status_list(world)).text)
+
+        assert not offline.holds(read)
+
     async def test_there_is_no_other(self, world: World) -> None:
         async with world.client(None) as client:
             for number in ("0", "1", "-1", "01", "x", "9999999"):
@@ -230,6 +288,17 @@ class TestTheList:
 
 
 class TestTheToolkitRefuses:
+    @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+    async def test_a_clock_that_was_set_back_extends_nothing(self, world: World, anna: str) -> None:
+        """The consent's end, and the list's, would come a day later for whoever verifies."""
+        offline = toolkit(world)
+        read = offline.read((await artefact(world, (await world.give(anna)).consents[0]))[1]["artefact"])
+        offline.take(read.uri, (await status_list(world)).text)
+        before = offline.holds(read)
+        world.clock.advance(-86_400)
+
+        assert (before, offline.holds(read)) == (True, False)
+
     @pytest.fixture
     def key(self) -> ECKey:
         return ECKey.generate_key("P-256", {"kid": "k"})
