@@ -121,7 +121,7 @@ def _record(kind: str, row: Mapping[str, Any], catalogue: Catalogue, sealer: Sea
 def _activity(row: Mapping[str, Any], issuer: str) -> str:
     """Where the purpose can be read; its version behind it. Without one: the permit of somebody who was forgotten, or a look-up."""
     purpose = row["purpose_of"] if "purpose_of" in row else row.get("purpose")
-    version = f"#version-{row['purpose_version']}" if "purpose_version" in row else ""
+    version = f"#version-{row['purpose_version']}" if row.get("purpose_version") is not None else ""
     return f"{issuer}/consent/v1/purposes" + (f"/{purpose}{version}" if purpose else "")
 
 

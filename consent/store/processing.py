@@ -6,23 +6,25 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, Table, select
 
 from base.database import Connection
 from consent.store.tables import consent_event, data_use, lookup, permit, redemption, use_report
 
-_OF_PERMIT = permit.c.purpose.label("purpose_of")
+
+def _of_permit(table: Table) -> Select[Any]:
+    """With the purpose of the permit, and its version: the line of the use is found among those of its citizen."""
+    use = (data_use.c.citizen == table.c.citizen, data_use.c.permit == table.c.permit)
+    version = select(data_use.c.purpose_version).where(*use).limit(1).scalar_subquery()
+    joined = table.outerjoin(permit, permit.c.id == table.c.permit)
+    return select(table, permit.c.purpose.label("purpose_of"), version.label("purpose_version")).select_from(joined)
+
+
 _TABLES = {
     "consent": (consent_event, select(consent_event)),
     "use": (data_use, select(data_use)),
-    "redemption": (
-        redemption,
-        select(redemption, _OF_PERMIT).select_from(redemption.outerjoin(permit, permit.c.id == redemption.c.permit)),
-    ),
-    "report": (
-        use_report,
-        select(use_report, _OF_PERMIT).select_from(use_report.outerjoin(permit, permit.c.id == use_report.c.permit)),
-    ),
+    "redemption": (redemption, _of_permit(redemption)),
+    "report": (use_report, _of_permit(use_report)),
     "lookup": (lookup, select(lookup)),
 }
 KINDS = tuple(_TABLES)

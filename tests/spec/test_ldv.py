@@ -10,6 +10,7 @@ import pytest
 from consent import forgetting, processing
 from consent.permits import Asked
 from keys.digest import b64decode
+from tests.fixtures.visitors import claims
 
 if TYPE_CHECKING:
     from tests.fixtures.registry import World
@@ -49,10 +50,14 @@ async def test_fields_are_those_of_the_standard(world: World, anna: str) -> None
     permit = await use(world, anna)
     assert permit is not None
     await world.registry.redeem(permit, source="tax-authority")
+    async with world.client() as http:
+        said = {"permitId": claims(permit)["jti"], "outcome": "used"}
+        assert (await http.post("/consent/v1/permits/reports", json=said)).status_code == 200
 
     records = log(world)
 
-    assert [one["name"] for one in records] == ["consent given", "consent given", "release allowed", "permit redeemed"]
+    names = ["consent given", "consent given", "release allowed", "permit redeemed", "use reported: used"]
+    assert [one["name"] for one in records] == names
     for one in records:
         assert REQUIRED <= set(one) <= REQUIRED | OPTIONAL
         assert re.fullmatch("[0-9a-f]{32}", one["trace_id"])
@@ -62,7 +67,8 @@ async def test_fields_are_those_of_the_standard(world: World, anna: str) -> None
         assert one["start_time"] <= one["end_time"] == int(world.clock.now().timestamp() * 1000)
         assert set(one["attributes"]) <= ATTRIBUTES
         activity = one["attributes"]["dpl.core.processing_activity_id"]
-        assert activity.startswith(f"{world.settings.issuer}/consent/v1/purposes/housing-benefit")
+        # The same purpose, at the version that it had: a redemption and a report too.
+        assert activity == f"{world.settings.issuer}/consent/v1/purposes/housing-benefit#version-1"
 
 
 async def test_each_act_has_a_span_of_its_own_and_the_acts_of_one_request_one_trace(world: World, anna: str) -> None:
