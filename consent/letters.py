@@ -40,10 +40,10 @@ SUBJECTS = {
 }
 OPENINGS = {
     (ANSWERED, SELF): N_("You answered what this organisation asked of you:"),
-    (ANSWERED, GUARDIAN): N_("You answered for a child, as its guardian:"),
+    (ANSWERED, GUARDIAN): N_("You answered for %(name)s, as a guardian:"),
     (ANSWERED, CHILD): N_("A guardian answered for you what this organisation asked:"),
     (ENDED, SELF): N_("From this moment this is no longer given:"),
-    (ENDED, GUARDIAN): N_("You stopped this for a child, as its guardian:"),
+    (ENDED, GUARDIAN): N_("You stopped this for %(name)s, as a guardian:"),
     (ENDED, CHILD): N_("A guardian stopped this for you:"),
     (REMINDER, SELF): N_("You allow this. You need to do nothing if it is still right:"),
     (REMINDER, CHILD): N_(
@@ -52,9 +52,13 @@ OPENINGS = {
     (YOURS, CHILD): N_(
         "You are old enough to decide yourself now. A guardian allowed this for you. It stands until its day, or until you stop it:"
     ),
-    (REMINDER, GUARDIAN): N_("This is allowed of a child you act for. You need to do nothing if it is still right:"),
+    (REMINDER, GUARDIAN): N_(
+        "This is allowed of %(name)s, for whom you act. You need to do nothing if it is still right:"
+    ),
 }
 """By what the letter is about, and who reads it: who did it himself, who did it for another, or that other."""
+A_CHILD = N_("a child")
+"""Whose guardian he is no more: the name is not his to read."""
 LINES = {
     "once": N_("You allow %(agency)s to use, for one time until %(day)s: %(data)s."),
     GIVEN: N_("You allow %(agency)s to use, until %(day)s: %(data)s."),
@@ -158,7 +162,9 @@ class Letters:
         """The letter of one message of the outbox; None when there is nothing to say any more."""
         at, now, about = datetime.fromisoformat(message["at"]), self._clock.now(), message["about"]
         is_own = about == message["citizen"]
-        if message["kind"] == REMINDER and not is_own and not await self._acts_for(message["citizen"], about):
+        name = "" if is_own else await self._name(message["citizen"], about)
+        if message["kind"] == REMINDER and not is_own and not name:
+            # His custody ended while the letter waited.
             return None
 
         def unit(connection: Connection) -> Sequence[Line]:
@@ -172,17 +178,22 @@ class Letters:
         if not lines:
             return None
         reader = GUARDIAN if not is_own else CHILD if any(one.by_guardian for one in lines) else SELF
-        return self._letter(message["id"], message["kind"], reader, lines, await self._registry.catalogue())
+        catalogue = await self._registry.catalogue()
+        return self._letter(message["id"], message["kind"], reader, name, lines, catalogue)
 
-    async def _acts_for(self, guardian: str, child: str) -> bool:
-        """Still: what is sent again may be days old."""
-        return guardian in (await self._guardians.guardians([child])).get(child, ())
+    async def _name(self, guardian: str, child: str) -> str:
+        """Empty of whom he does not act for now."""
+        children = await self._guardians.children(guardian)
+        return next((one.name for one in children if one.citizen == child), "")
 
-    def _letter(self, letter_id: str, kind: str, reader: str, lines: Sequence[Line], catalogue: Catalogue) -> Letter:
+    def _letter(
+        self, letter_id: str, kind: str, reader: str, name: str, lines: Sequence[Line], catalogue: Catalogue
+    ) -> Letter:
+        """`name`: of the child that it is about, for its guardian."""
         language = lines[0].language if lines[0].language in self._translations else DEFAULT
         _ = self._translations[language].gettext
         agencies = dict.fromkeys(text(catalogue.agencies[one.agency].name, language) for one in lines)
-        said = [_(OPENINGS[kind, reader])]
+        said = [_(OPENINGS[kind, reader]) % {"name": name or _(A_CHILD)}]
         said.extend(f"- {self._line(one, reader, catalogue, language)}" for one in lines)
         if reader == GUARDIAN:
             said.append(_(CLOSING_OF_GUARDIAN) % {"address": self._guardians_address})

@@ -139,7 +139,7 @@ async def test_rule_14_the_guardians_of_a_child_are_reminded_with_it_as_long_as_
     its, hers, his = sorted(box.letters, key=lambda one: one["recipient"] != noor["national_number"])
     assert its["text"].startswith("U staat dit toe.")
     assert {hers["recipient"], his["recipient"]} == {CITIZENS["anna"][0], CITIZENS["bram"][0]}
-    assert hers["text"].startswith("Dit is toegestaan van een kind voor wie u handelt.")
+    assert hers["text"].startswith("Dit is toegestaan van Noor Voorbeeld, voor wie u handelt.")
     assert "Gemeente Lindermeer mag gebruiken, tot" in hers["text"]
     assert f"“Kinderen voor wie u handelt”, op {house.issuer}/my." in hers["text"]
 
