@@ -11,7 +11,7 @@ from agency import receipt
 from consent.ledger.checkpoint import Checkpoint, open_checkpoint, parse
 from keys.errors import KeysError
 from keys.notes import Verifier, split
-from regie.commands.base import Refused
+from regie.refusal import Refused
 
 
 def verify(

@@ -106,10 +106,15 @@ def read(file: str) -> str:
         return sys.stdin.read()
     path = Path(file)
     if not path.is_file():
-        from regie.commands.base import Refused  # noqa: PLC0415 - see cli.serve
+        from regie.refusal import Refused  # noqa: PLC0415 - see cli.serve
 
         raise Refused(f"there is no file {path}")
-    return path.read_text()
+    try:
+        return path.read_text()
+    except UnicodeDecodeError:
+        from regie.refusal import Refused  # noqa: PLC0415 - see cli.serve
+
+        raise Refused(f"{path} is not UTF-8") from None
 
 
 def keys_of(given: str) -> list[str]:
@@ -123,7 +128,7 @@ def guard(work: Callable[[], Any], *, as_json: bool) -> Any:
     from base.database import DatabaseInUse, UnknownTables, failures  # noqa: PLC0415 - see cli.serve
     from base.settings import UnsafeSettings  # noqa: PLC0415
     from keys.errors import KeysError  # noqa: PLC0415
-    from regie.commands.base import Refused  # noqa: PLC0415
+    from regie.refusal import Refused  # noqa: PLC0415
 
     sentences = (Refused, UnsafeSettings, DatabaseInUse, UnknownTables, KeysError, OSError, UnicodeDecodeError)
     try:

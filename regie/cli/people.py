@@ -43,9 +43,12 @@ def citizen_generate(
     """Write fictional people, in households, with test numbers: JSON lines when FILE ends in .jsonl, else CSV."""
     from idp.citizens import generator  # noqa: PLC0415 - see serve
 
-    write = generator.write_json_lines if file.suffix == ".jsonl" else generator.write_csv
-    with file.open("w", newline="") as out:
-        write(generator.people(count, seed=seed), out)
+    def work() -> None:
+        write = generator.write_json_lines if file.suffix == ".jsonl" else generator.write_csv
+        with file.open("w", newline="") as out:
+            write(generator.people(count, seed=seed), out)
+
+    guard(work, as_json=as_json)
     show({"file": str(file), "people": count, "seed": seed}, as_json=as_json)
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from regie import doctor
 from regie.commands import (
     agencies,
     citizens,
     clients,
     consents,
+    doctor,
     event_streams,
     keyring,
     ledger,

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from consent import lookups
 from idp.store import people
+from regie.refusal import Refused
+
+__all__ = ["Progress", "Refused", "known", "looked"]
 
 if TYPE_CHECKING:
     from regie.house import House
 
 Progress = Callable[[dict[str, Any]], None]
-
-
-class Refused(Exception):
-    """The command cannot be done; the message says why and what to do."""
 
 
 def known(house: House, citizen_id: str) -> str:

@@ -16,7 +16,8 @@ import pytest
 from cryptography import x509
 
 from base.settings import Settings, UnsafeSettings
-from regie import doctor, listening, renewing, tls
+from regie import listening, renewing, tls
+from regie.commands import doctor
 from regie.house import House
 from tests.fixtures.certificates import Authority, Identity, self_signed, subject
 from tests.fixtures.mutual import free_port
