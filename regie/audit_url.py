@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -20,15 +22,19 @@ MOST = 128 * 1024
 """Bytes of an answer: a tile has 8 KiB, a checkpoint 64 at most."""
 
 
-def verify(url: str, keys: Sequence[str], before: Sequence[str]) -> dict[str, Any]:
-    """What is wrong with the log at `url` (…/ledger). `before`: checkpoints that one saw of it earlier, as it signed them."""
+def verify(url: str, keys: Sequence[str], before: Sequence[str], seen_at: Path | None = None) -> dict[str, Any]:
+    """What is wrong with the log at `url` (…/ledger). `before`: checkpoints that one saw of it earlier, as it signed them.
+
+    `seen_at`: a file with the last one that was found right, which the log must go on from; this one takes its place.
+    """
     try:
         verifiers = [Verifier.parse(one) for one in keys]
     except KeysError as error:
         raise Refused(str(error)) from error
     if not verifiers:
         raise Refused("give the ledger's key with --key: without one nothing that it signed can be told from a forgery")
-    seen_before = [signed(one, lambda _origin: verifiers) for one in before]
+    known = [seen_at.read_text()] if seen_at is not None and seen_at.exists() else []
+    seen_before = [signed(one, lambda _origin: verifiers) for one in (*before, *known)]
     try:
         with httpx2.Client(timeout=20, headers={"accept-encoding": "identity"}) as http:
             log = _Log(http, url.rstrip("/"))
@@ -42,8 +48,20 @@ def verify(url: str, keys: Sequence[str], before: Sequence[str]) -> dict[str, An
     told = [{"place": one.place, "what": one.what} for one in findings]
     if seen is None:
         return {"ok": False, "findings": told}
+    if not findings and seen_at is not None:
+        _remember(seen_at, note)
     names = [one.name for one in seen.signed]
     return {"ok": not findings, "origin": origin, "size": seen.checkpoint.size, "signed_by": names, "findings": told}
+
+
+def _remember(file: Path, note: str) -> None:
+    """Whole or not at all: a memory that was cut off would accuse, or forget."""
+    new = file.with_name(f"{file.name}.new")
+    with new.open("w", encoding="utf-8") as written:
+        written.write(note)
+        written.flush()
+        os.fsync(written.fileno())
+    new.replace(file)
 
 
 @dataclass(frozen=True, slots=True)

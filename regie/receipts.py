@@ -46,4 +46,4 @@ def signed(note: str, verifiers: Callable[[str], Sequence[Verifier]]) -> Checkpo
         origin = parse(split(note)[0]).origin
         return open_checkpoint(note, verifiers(origin), origin=origin)[0]
     except KeysError as error:
-        raise Refused(f"a receipt's checkpoint proves nothing about this ledger: {error}") from error
+        raise Refused(f"a checkpoint that was seen before proves nothing about this ledger: {error}") from error

@@ -24,17 +24,23 @@ def ledger_verify(
     ] = "",
     key: Annotated[str, typer.Option(help="With --url: the ledger's key, or a file with it.")] = "",
     receipt: Annotated[list[Path], typer.Option(help="Receipts whose checkpoints must be part of it.")] = [],  # noqa: B006 - typer copies it
+    seen: Annotated[
+        Path | None,
+        typer.Option(help="With --url: a file that remembers what was right; the ledger must go on from it."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Audit the ledger: that it adds up, goes on from what was seen, and agrees with the register. Status 1 if not."""
     from regie import audit_url  # noqa: PLC0415 - see serve
+    from regie.commands.base import Refused  # noqa: PLC0415
     from regie.receipts import checkpoint_of  # noqa: PLC0415
 
     def work() -> Any:
+        if seen is not None and not url:
+            raise Refused("--seen goes with --url: this house's own journal remembers what left it")
         before = [checkpoint_of(one.read_bytes()) for one in receipt]
         if url:
-            keys = keys_of(key)
-            return audit_url.verify(url, keys, before)
+            return audit_url.verify(url, keys_of(key), before, seen)
         params = {"checkpoints": before}
         return perform("ledger verify", params, as_json=as_json, long=False)
 
