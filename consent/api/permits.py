@@ -28,7 +28,7 @@ from consent.permits import Asked
 from consent.registry import Registry
 from keys.seal import Sealer
 
-_REFUSALS = {
+REFUSALS = {
     "redeemed": (409, "Conflict", "This permit was redeemed before."),
     "expired": (403, "Forbidden", "This permit has expired."),
     "source": (403, "Forbidden", "This permit is for another source."),
@@ -74,9 +74,9 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer, freshness: Fres
                 done = refused.reason
             if done == "unreconciled":
                 # Not for good: nothing is kept of it under the key.
-                raise Problem(403, _REFUSALS[done][2], members={"reason": done})
+                raise Problem(403, REFUSALS[done][2], members={"reason": done})
             if isinstance(done, str):
-                status, title, detail = _REFUSALS[done]
+                status, title, detail = REFUSALS[done]
                 return status, _problem(status, title, detail, done)
             return 200, msgspec.json.encode(
                 RedemptionAnswer(

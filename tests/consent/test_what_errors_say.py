@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from consent.api.permits import REFUSALS
 from consent.api.reasons import WHAT_TO_DO, Reason
 from consent.catalogue import LEGAL_BASES
 from consent.pages.page import REASONS
+from tests.fixtures.visitors import claims
 
 if TYPE_CHECKING:
     from tests.fixtures.registry import World
@@ -25,6 +27,18 @@ def test_what_a_citizen_reads_of_a_denial_an_agency_can_do_something_about() -> 
     assert set(get_args(Reason)) == set(REASONS)
     assert set(WHAT_TO_DO) == set(REASONS) - set(LEGAL_BASES)
     assert [reason for reason, words in WHAT_TO_DO.items() if f"| `{reason}` | {words} |" not in text] == []
+
+
+@SQLITE
+async def test_what_a_source_must_know_of_a_permit_stands_in_the_docs(world: World, anna: str) -> None:
+    await world.give(anna)
+    asked = {"sub": world.sub(anna), "purpose": "housing-benefit", "data": ["income"], "source": "tax-authority"}
+    async with world.client() as client:
+        said = claims((await client.post(f"{V1}/permits", json=asked)).json()["permit"])
+    section = (DOCS / "agencies.md").read_text().split("## Be a source", 1)[1].split("\n## ", 1)[0]
+
+    assert {one for one in said if f"`{one}`" not in section} == {"iss"}
+    assert [reason for reason in REFUSALS if f"`{reason}`" not in section] == []
 
 
 @SQLITE
