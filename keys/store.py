@@ -39,6 +39,11 @@ class _Row(msgspec.Struct):
     changed_at: datetime
 
 
+def has_keys(directory: Path) -> bool:
+    """Whether a ring was made there."""
+    return (directory / _SECRET).exists()
+
+
 class KeyStore:
     def __init__(self, directory: Path, sealer: Sealer) -> None:
         self._directory = directory

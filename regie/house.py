@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from base.clock import Clock, SystemClock
 from base.database import Database, open_database
+from base.database.belonging import belongs
 from base.log import log
 from base.problems import Problem
 from base.render import Renderer
@@ -27,6 +28,8 @@ from consent.app import Consent
 from consent.store import auditing
 from idp import notices
 from idp.app import Provider
+from keys.digest import b64encode
+from keys.errors import KeysError
 from keys.files import is_private, private_directory
 from keys.kek import load_kek
 from keys.ring import Ring
@@ -64,7 +67,8 @@ class House:
                 f"{settings.data_dir} can be entered by others than its owner; run: chmod 700 {settings.data_dir}"
             )
         kek = settings.kek.get_secret_value() if settings.kek is not None else None
-        ring = Ring.open(settings.data_dir / "keys", load_kek(kek, settings.data_dir / "kek"), now=told.now())
+        keys = settings.data_dir / "keys"
+        ring = Ring.open(keys, load_kek(kek, settings.data_dir / "kek", keys), now=told.now())
         idp = open_database("idp", settings)
         try:
             consent = open_database("consent", settings)
@@ -75,6 +79,11 @@ class House:
             for database in (idp, consent):
                 if not database.is_migrated():
                     database.migrate()
+                if not belongs(database, b64encode(ring.pseudonyms.mac("house", database.name.encode()))):
+                    raise KeysError(
+                        f"The {database.name} database was made with other keys than those in {keys}: set REGIE_DATA_DIR "
+                        "to where its own are, or put them back from your backup; nothing was changed in it."
+                    )
             newest = consent.read_now(auditing.newest)
             if newest is not None:
                 # The machine may have been set back while the house was closed: what expired stays expired.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from base.settings import Settings, UnsafeSettings, strangers
+from keys.store import has_keys
 
 
 def notes(settings: Settings, environment: Mapping[str, str]) -> list[str]:
@@ -15,7 +16,7 @@ def notes(settings: Settings, environment: Mapping[str, str]) -> list[str]:
 def first_start(settings: Settings) -> list[str]:
     """Of whatever makes the house: a server, or a command before it. Of settings that are refused nothing is made."""
     kek = settings.data_dir / "kek"
-    if settings.kek is not None or kek.exists():
+    if settings.kek is not None or kek.exists() or has_keys(settings.data_dir / "keys"):
         return []
     try:
         settings.check()

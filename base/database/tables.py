@@ -74,6 +74,13 @@ AUDIT = Table(
     Column("result", String(32), nullable=False),
     Column("details", Json, nullable=False),
 )
+HOUSE = Table(
+    "house",
+    _own,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("mark", String(64), nullable=False),
+)
+"""One row (base.database.belonging)."""
 
 
 def attach(metadata: MetaData) -> None:
@@ -82,7 +89,7 @@ def attach(metadata: MetaData) -> None:
         table.to_metadata(metadata)
 
 
-def _insert(connection: Connection) -> Any:
+def insert_of(connection: Connection) -> Any:
     return sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
 
 
@@ -114,7 +121,7 @@ class counters:  # noqa: N801 - as claims
     @staticmethod
     def add(connection: Connection, kind: str, subject: str, now: datetime) -> int:
         """One more; answers the count. Atomic: parallel calls are all counted (Keycloak CVE-2024-4629)."""
-        statement = _insert(connection)(COUNTER).values(kind=kind, subject=subject, count=1, changed_at=now)
+        statement = insert_of(connection)(COUNTER).values(kind=kind, subject=subject, count=1, changed_at=now)
         statement = statement.on_conflict_do_update(
             index_elements=["kind", "subject"], set_={"count": COUNTER.c.count + 1, "changed_at": now}
         ).returning(COUNTER.c.count)
@@ -123,7 +130,7 @@ class counters:  # noqa: N801 - as claims
     @staticmethod
     def hold(connection: Connection, kind: str, subject: str, now: datetime) -> tuple[int, datetime]:
         """The count and when it last moved, 0 for a new one; nobody else counts this subject until the commit."""
-        new = _insert(connection)(COUNTER).values(kind=kind, subject=subject, count=0, changed_at=now)
+        new = insert_of(connection)(COUNTER).values(kind=kind, subject=subject, count=0, changed_at=now)
         connection.execute(new.on_conflict_do_nothing())
         where = (COUNTER.c.kind == kind, COUNTER.c.subject == subject)
         row = connection.execute(select(COUNTER.c.count, COUNTER.c.changed_at).where(*where).with_for_update()).one()
@@ -185,7 +192,7 @@ class outbox:  # noqa: N801 - as claims
     def lease(connection: Connection, name: str, holder: str, now: datetime, seconds: float) -> bool:
         """Hold the right to deliver for `seconds`; False while another process holds it."""
         until = now + timedelta(seconds=seconds)
-        statement = _insert(connection)(LEASE).values(name=name, holder=holder, expires_at=until)
+        statement = insert_of(connection)(LEASE).values(name=name, holder=holder, expires_at=until)
         statement = statement.on_conflict_do_update(
             index_elements=["name"],
             set_={"holder": holder, "expires_at": until},

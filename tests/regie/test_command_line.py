@@ -370,6 +370,30 @@ def test_another_key_encryption_key_is_refused_in_a_sentence(line: Line, monkeyp
     assert "REGIE_KEK" in line.json("keys", "list", expect=1)["error"]
 
 
+def test_a_database_is_opened_with_the_keys_that_it_was_made_with_alone(line: Line, tmp_path: Path) -> None:
+    """With others nobody would be found in it, and whoever is added would be there twice."""
+    keys, aside = Settings().data_dir / "keys", tmp_path / "aside"
+    citizen = line.json("citizen", "add", file=PERSON)["id"]
+    keys.rename(aside)
+
+    for command in (("citizen", "find", PERSON["national_number"]), ("doctor",), ("migrate",)):
+        assert "was made with other keys than those in" in line.json(*command, expect=1)["error"]
+    shutil.rmtree(keys)
+    aside.rename(keys)
+
+    assert line.json("citizen", "find", PERSON["national_number"])["id"] == citizen
+
+
+def test_a_key_encryption_key_that_is_gone_is_not_made_anew(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REGIE_KEK")
+    kek = Settings().data_dir / "kek"
+
+    done = line("keys", "list")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"regie: {kek} is gone: put your copy of it back, or set REGIE_KEK")
+    assert not kek.exists()
+
+
 def test_a_citizen_is_found_by_number_and_the_look_up_is_recorded(line: Line) -> None:
     citizen = line.json("citizen", "add", file=PERSON)["id"]
 

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_c2dd617b"
+revision = "0001_a93d5049"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -341,6 +341,12 @@ def upgrade() -> None:
         sa.Column("predecessor", sa.String(length=64), nullable=False),
         sa.Column("ended", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("agency", "kind", "object", "number", name=op.f("pk_govstack_revision")),
+    )
+    op.create_table(
+        "house",
+        sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("mark", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("one", name=op.f("pk_house")),
     )
     op.create_table(
         "idempotency",
@@ -702,6 +708,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_idempotency_expires_at"))
 
     op.drop_table("idempotency")
+    op.drop_table("house")
     op.drop_table("govstack_revision")
     with op.batch_alter_table("forgotten_status", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_forgotten_status_at"))

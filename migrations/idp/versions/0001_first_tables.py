@@ -5,7 +5,7 @@ from alembic import op
 
 import base.database.types
 
-revision = "0001_7c12a0c6"
+revision = "0001_7a9241f1"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -214,6 +214,12 @@ def upgrade() -> None:
         sa.Column("handle", sa.String(length=43), nullable=False),
         sa.Column("citizen", sa.String(length=22), nullable=False),
         sa.PrimaryKeyConstraint("handle", name=op.f("pk_handle")),
+    )
+    op.create_table(
+        "house",
+        sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("mark", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("one", name=op.f("pk_house")),
     )
     op.create_table(
         "import_progress",
@@ -455,6 +461,7 @@ def downgrade() -> None:
 
     op.drop_table("initial_access_token")
     op.drop_table("import_progress")
+    op.drop_table("house")
     op.drop_table("handle")
     with op.batch_alter_table("guardianship", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_guardianship_guardian"))
