@@ -38,12 +38,13 @@ Redemption = Callable[[Connection], Redeemed | str]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an agency wants to use now, of whom, from where."""
+    """What an agency wants to use now, of whom, from where. `version`: the purpose's that it has in mind, if it says."""
 
     agency: str
     purpose: str
     data: tuple[str, ...]
     source: str
+    version: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def issue(
     citizen = known.citizen
     answers = seals.answers(connection, pseudonyms, citizen, asked.agency, asked.purpose, lock=True)
     seals.tell(connection, answers.values(), now)
-    decision = checks.decide(catalogue, asked.agency, asked.purpose, asked.data, answers, now)
+    decision = checks.decide(catalogue, asked.agency, asked.purpose, asked.data, answers, now, version=asked.version)
     decision = _with_source(catalogue, decision, asked.source)
     decision = frequency.within(connection, catalogue.purpose_of(asked.agency, asked.purpose), decision, citizen, now)
     if not citizen:

@@ -44,7 +44,8 @@ def routes(registry: Registry, callers: Callers, sealer: Sealer, freshness: Fres
         caller = await callers.require(request, "consent:permit")
         body = await read(request, PermitRequest)
         await freshness.reach(body.at_least_as_fresh)
-        asked = Asked(caller.agency, body.purpose, tuple(dict.fromkeys(body.data)), body.source)
+        data = tuple(dict.fromkeys(body.data))
+        asked = Asked(caller.agency, body.purpose, data, body.source, body.purpose_version)
 
         def effect(connection: Connection) -> tuple[int, bytes]:
             done = registry.permit_unit(connection, asked, body.sub)

@@ -79,12 +79,16 @@ class BulkAnswer(msgspec.Struct):
 
 
 class PermitRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A permit to get this data from this source, once, within 30 seconds. `atLeastAsFresh`: as for a check."""
+    """A permit to get this data from this source, once, within 30 seconds.
+
+    `purposeVersion`, `atLeastAsFresh`: as for a check.
+    """
 
     sub: Sub
     purpose: Slug
     data: Data
     source: Slug
+    purpose_version: Version | None = None
     at_least_as_fresh: Token | None = None
 
 

@@ -35,8 +35,12 @@ _REFUSAL = {
     "nl": "Zonder uw toestemming worden deze gegevens niet gebruikt.",
     "en": "Without your permission this data is not used.",
 }
+_NO_DATA = (
+    "The dataAttributes must name kinds of data by their ids in /consent/v1/categories, each once and one at least."
+)
 _NO_AGREEMENT = (
-    "This cannot be an agreement: the purpose, the basis or the dataAttributes are not as the catalogue has them."
+    "This cannot be an agreement: the id is in use, or the purpose, its description or maxDurationDays (1 to 3650) are not"
+    " as the catalogue has them."
 )
 
 
@@ -171,7 +175,10 @@ def _drafted(ask: Ask, purpose_id: str, sent: wire.DataAgreement) -> dict[str, A
     if sum(one.agency == ask.agency for one in ask.catalogue.versions.values()) >= MOST_VERSIONS:
         raise unsuited("There are too many versions of agreements.")
     if sent.lawful_basis not in LEGAL_BASES:
-        raise unsuited(_NO_AGREEMENT)
+        raise unsuited(f"The lawfulBasis must be one of {', '.join(LEGAL_BASES)}.")
+    data = [one.id for one in sent.data_attributes]
+    if not data or len(set(data)) != len(data) or not ask.catalogue.categories.keys() >= set(data):
+        raise unsuited(_NO_DATA)
     if sent.policy is not None and sent.policy.id:
         require_policy(ask, sent.policy.id)
     by: Any = {"actor": ask.by, "pseudonyms": ask.ring.pseudonyms, "now": ask.now}

@@ -21,7 +21,6 @@ INDIVIDUAL = "x-consentbb-individualid"
 MOST = 100
 DEEPEST = 100_000
 _NUMBER = re.compile(r"[0-9]{1,6}")
-_BAD_PARAMETER = "A query parameter is missing, not valid, or not one of this operation."
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -48,15 +47,21 @@ class Ask:
     def parameter(self, name: str) -> str:
         """A query parameter that the file requires."""
         if not self.query.get(name):
-            raise Problem(400, _BAD_PARAMETER)
+            raise bad_parameter(name, "This parameter is required.")
         return self.query[name]
 
     def page(self) -> tuple[int, int]:
         """`offset` and `limit`; a limit above what is answered at once is that."""
         offset, limit = self.query.get("offset", "0"), self.query.get("limit", str(MOST))
-        if not (_NUMBER.fullmatch(offset) and _NUMBER.fullmatch(limit)) or int(offset) > DEEPEST:
-            raise Problem(400, _BAD_PARAMETER)
+        if not _NUMBER.fullmatch(offset) or int(offset) > DEEPEST:
+            raise bad_parameter("offset", f"This is a whole number from 0 to {DEEPEST}.")
+        if not _NUMBER.fullmatch(limit):
+            raise bad_parameter("limit", f"This is a whole number from 0; above {MOST} it is {MOST}.")
         return int(offset), min(int(limit), MOST)
+
+
+def bad_parameter(name: str, detail: str) -> Problem:
+    return Problem(400, errors=[{"in": "query", "location": name, "detail": detail}])
 
 
 def nothing() -> Problem:

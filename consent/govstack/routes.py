@@ -149,7 +149,8 @@ async def _input(
     """Query and body. Problem 400 for whatever is wrong with either."""
     query = parse_query(request)
     if not parameters.issuperset(query):
-        raise Problem(400, "A query parameter is missing, not valid, or not one of this operation.")
+        known = ", ".join(sorted(parameters)) or "none"
+        raise Problem(400, f"There are query parameters that this operation does not have. It has: {known}.")
     if not has_body:
         return query, {}
     try:

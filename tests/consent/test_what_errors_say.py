@@ -89,3 +89,14 @@ async def test_what_stands_in_the_address_is_not_overlooked(world: World, path: 
         done = await client.post(f"{V1}/{path}?purposeVersion=2", json={})
 
     assert (done.status_code, done.json()["detail"]) == (400, "This address takes no query parameters.")
+
+
+@SQLITE
+async def test_a_permit_for_another_version_than_the_agency_means_is_denied(world: World, anna: str) -> None:
+    await world.give(anna)
+    asked = {"sub": world.sub(anna), "purpose": "housing-benefit", "data": ["income"], "source": "tax-authority"}
+    async with world.client() as client:
+        done = [await client.post(f"{V1}/permits", json={**asked, "purposeVersion": one}) for one in (1, 1.0, 2)]
+
+    assert [one.status_code for one in done] == [201, 201, 403]
+    assert done[2].json()["reason"] == "changed"

@@ -241,6 +241,27 @@ async def test_an_agency_cannot_say_yes_for_a_citizen(building: Building) -> Non
 
 
 @ONE_DATABASE
+async def test_a_mistake_is_named(building: Building) -> None:
+    pages = [
+        await building.call("GET", "/config/policies/", expected=400, **one)
+        for one in ({"offset": "-1"}, {"limit": "x"})
+    ]
+    strange = await building.call("GET", "/config/policies/", expected=400, page="2")
+    made = "/config/data-agreement/"
+    basis = await building.call("POST", made, {"dataAgreement": {**AGREEMENT, "lawfulBasis": "a"}}, expected=400)
+    other = {**AGREEMENT, "dataAttributes": [{"id": "nothing", "name": "", "sensitivity": "", "category": ""}]}
+    data = [
+        await building.call("POST", made, {"dataAgreement": one}, expected=400)
+        for one in ({**AGREEMENT, "dataAttributes": []}, other)
+    ]
+
+    assert [one["errors"][0]["location"] for one in pages] == ["offset", "limit"]
+    assert "It has: limit, offset." in strange["detail"]
+    assert "lawfulBasis must be one of consent" in basis["detail"]
+    assert ["/consent/v1/categories" in one["detail"] for one in data] == [True, True]
+
+
+@ONE_DATABASE
 async def test_nothing_of_another_agency_is_seen_or_ended(building: Building) -> None:
     """Look-alikes: what is another's and what does not exist are answered with the same words."""
     await building.world.give(building.citizen)
