@@ -256,7 +256,7 @@ async def test_a_mistake_is_named(building: Building) -> None:
     ]
 
     assert [one["errors"][0]["location"] for one in pages] == ["offset", "limit"]
-    assert "It has: limit, offset." in strange["detail"]
+    assert "It has: limit, offset, revisionId." in strange["detail"]
     assert "lawfulBasis must be one of consent" in basis["detail"]
     assert ["/consent/v1/categories" in one["detail"] for one in data] == [True, True]
 
