@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -58,6 +58,12 @@ def migrate(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def move(as_json: AsJson = False) -> None:
+    """Move a house from SQLite to the empty PostgreSQL database of REGIE_DATABASE_URL; the server must be stopped."""
+    show(guard(_move, as_json=as_json), as_json=as_json)
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check settings, keys, databases and the outbox, also of a running server. Exit status 1 if anything is not ok."""
     findings = guard(lambda: perform("doctor", {}, as_json=as_json, long=False), as_json=as_json)
@@ -78,3 +84,9 @@ def _migrate() -> dict[str, str]:
         database.migrate()
     house.close()
     return dict.fromkeys(house.databases, "up to date")
+
+
+def _move() -> dict[str, Any]:
+    from regie import moving  # noqa: PLC0415 - see serve
+
+    return moving.run(settings_of_environment())
