@@ -19,6 +19,7 @@ from idp.citizens import register
 from idp.citizens.national_number import NumberSet
 from idp.citizens.register import MAY_LOG_IN, BadLine, Line, Person
 from idp.store import custody, people
+from idp.store.custody import Custody
 from idp.store.people import StoredCitizen
 from keys.digest import b64encode
 from keys.ring import Ring
@@ -144,7 +145,7 @@ def _store(connection: Connection, ring: Ring, persons: list[Person], now: datet
     new: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     left: list[str] = []
-    custodies: dict[str, list[str]] = {}
+    custodies: dict[str, list[Custody]] = {}
     for index, person in zip(indexes, persons, strict=True):
         raw = register.encode(person)
         # Keyed: a plain digest of a person could be found by guessing.
@@ -171,11 +172,17 @@ def _store(connection: Connection, ring: Ring, persons: list[Person], now: datet
     return Counts(len(new), len(changed), len(persons) - len(new) - len(changed))
 
 
-def _guardians(ring: Ring, citizen_id: str, person: Person) -> dict[str, list[str]]:
+def _guardians(ring: Ring, citizen_id: str, person: Person) -> dict[str, list[Custody]]:
     """By child: who has custody, by the index of a number, since a guardian may come in a later line. Empty: not said."""
     if person.guardians is None:
         return {}
-    return {citizen_id: [ring.pseudonyms.blind_index(one) for one in dict.fromkeys(person.guardians)]}
+    indexes = [ring.pseudonyms.blind_index(one) for one in dict.fromkeys(person.guardians)]
+    return {citizen_id: [Custody(citizen_id, one, seal_of(ring, citizen_id, one)) for one in indexes]}
+
+
+def seal_of(ring: Ring, child_id: str, guardian: str) -> bytes:
+    """Of a row that says that somebody has custody of a child; `guardian`: the index of his number."""
+    return ring.pseudonyms.mac("custody", f"{child_id} {guardian}".encode())[:16]
 
 
 def _new_row(ring: Ring, index: str, row_digest: str, person: Person, now: datetime) -> dict[str, Any]:

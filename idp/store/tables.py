@@ -46,6 +46,8 @@ guardianship = Table(
     metadata,
     Column("child", ID, primary_key=True),
     Column("guardian", DIGEST, primary_key=True, index=True),
+    # A MAC over the two (idp.citizens.guardianship): nobody has custody by the database alone.
+    Column("seal", LargeBinary, nullable=False),
 )
 account = Table(
     "account",

@@ -5,7 +5,7 @@ from alembic import op
 
 import base.database.types
 
-revision = "0001_7a9241f1"
+revision = "0001_9345c653"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -204,6 +204,7 @@ def upgrade() -> None:
         "guardianship",
         sa.Column("child", sa.String(length=22), nullable=False),
         sa.Column("guardian", sa.String(length=43), nullable=False),
+        sa.Column("seal", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("child", "guardian", name=op.f("pk_guardianship")),
     )
     with op.batch_alter_table("guardianship", schema=None) as batch_op:

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select, update
+from structlog.testing import capture_logs
 
 from idp.citizens import account, guardianship, importing, register
 from idp.citizens.register import Person
@@ -108,6 +109,30 @@ def test_the_guardians_of_a_child_are_those_who_act_for_it_and_nobody_else(extra
     extract.erase(CHILD)
     assert set(extract.guardians(*asked)) == {sister}
     assert extract.guardians() == {}
+
+
+def test_nobody_has_custody_who_has_the_database_alone(extract: Register) -> None:
+    """A row that somebody put there, one that was led to another child, and one of another's seal."""
+    extract.take(*FAMILY)
+    parent, other, child = (extract.log_in(one) for one in (PARENT, OTHER, CHILD))
+    teun = extract.log_in(TEEN)
+    mine = extract.ring.pseudonyms.blind_index(OTHER)
+    rows = extract.database.read_now(lambda c: c.execute(select(stored)).all())
+    theirs = next(row.seal for row in rows if row.child == extract.id(CHILD) and row.guardian == mine)
+    for seal in (b"", b"0" * 16, theirs):
+        row = {"child": extract.id(TEEN), "guardian": mine, "seal": seal}
+        extract.database.write_now(lambda c, row=row: c.execute(insert(stored).values(row)))
+        with capture_logs() as log:
+            assert extract.children(other) == ["Noor Voorbeeld"]
+            assert extract.guardians(teun) == {teun: [parent]}
+        assert {"event": "row.altered", "kind": "guardianship", "detail": row["child"], "log_level": "error"} in log
+        of_mine = (stored.c.child == row["child"], stored.c.guardian == mine)
+        extract.database.write_now(lambda c, these=of_mine: c.execute(delete(stored).where(*these)))
+    moved = update(stored).where(stored.c.child == extract.id(CHILD), stored.c.guardian == mine)
+    extract.database.write_now(lambda c: c.execute(moved.values(child=extract.id(TEEN))))
+
+    assert extract.children(other) == []
+    assert extract.guardians(child) == {child: [parent]}
 
 
 def test_who_has_the_age_and_livesdecides_alone(extract: Register) -> None:
