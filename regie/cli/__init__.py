@@ -79,9 +79,8 @@ def doctor(as_json: AsJson = False) -> None:
 def _migrate() -> dict[str, str]:
     from regie.house import House  # noqa: PLC0415 - see serve
 
+    # It is made, or brought up to date, as it is opened.
     house = House.open(settings_of_house())
-    for database in house.databases.values():
-        database.migrate()
     house.close()
     return dict.fromkeys(house.databases, "up to date")
 
