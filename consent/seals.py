@@ -26,7 +26,7 @@ from consent.store.records import Record
 from keys.derive import Pseudonyms
 
 EVENT = "row.altered"
-CONSENT, PERMIT, SUBJECT = "consent", "permit", "subject"
+CONSENT, PERMIT, SUBJECT, STREAM = "consent", "permit", "subject", "stream"
 NO_SEAL = b""
 _PURPOSE, _MAC_BYTES = "row", 16
 _encode = msgspec.json.Encoder().encode
@@ -49,6 +49,11 @@ def of_consent(pseudonyms: Pseudonyms, row: Mapping[str, Any]) -> bytes:
 def of_permit(pseudonyms: Pseudonyms, permit_id: str) -> bytes:
     """Of a permit that can be taken."""
     return pseudonyms.mac(_PURPOSE, _encode((PERMIT, permit_id)))[:_MAC_BYTES]
+
+
+def of_stream(pseudonyms: Pseudonyms, stream: str, agency: str, endpoint: str) -> bytes:
+    """Of an event stream: whose events go where."""
+    return pseudonyms.mac(_PURPOSE, _encode((STREAM, stream, agency, endpoint)))[:_MAC_BYTES]
 
 
 def answers(

@@ -69,7 +69,9 @@ class _Streams:
 
         def effect(connection: Connection) -> tuple[int, bytes]:
             try:
-                made = streams.add(connection, caller.agency, caller.client_id, wanted, now)
+                made = streams.add(
+                    connection, caller.agency, caller.client_id, wanted, now, pseudonyms=self._registry.pseudonyms
+                )
             except TooManyStreams:
                 raise Problem(409, f"An agency has {streams.MOST} event streams at most.") from None
             return 201, msgspec.json.encode(self._told(Counted(made, 0, None, 0)))
@@ -91,7 +93,9 @@ class _Streams:
         return answer(
             self._told(
                 await self._database.write(
-                    lambda c: streams.change(c, stream, caller.agency, caller.client_id, wanted, now)
+                    lambda c: streams.change(
+                        c, stream, caller.agency, caller.client_id, wanted, now, pseudonyms=self._registry.pseudonyms
+                    )
                 )
             )
         )

@@ -13,11 +13,12 @@ from datetime import timedelta
 import msgspec
 
 from base.clock import Clock
-from base.database import Database
+from base.database import Connection, Database
 from base.database.tables import outbox
 from base.fetch import Answer, Fetch, Unreachable
 from base.ids import identifier
 from base.log import log
+from consent import seals
 from consent.events import sets
 from consent.store import event_streams, events
 from consent.store.event_streams import Stream
@@ -82,6 +83,8 @@ class Pusher:
             return False
 
     async def _turn(self, stream: Stream) -> bool:
+        if stream.seal != seals.of_stream(self._ring.pseudonyms, stream.id, stream.agency, stream.endpoint):
+            return await self._altered(stream)
         waiting = await self._database.read(lambda c: events.waiting(c, stream.id, BITE))
         chains: dict[str, list[Event]] = {}
         for one in waiting:
@@ -106,6 +109,18 @@ class Pusher:
         await chain(about_it)
         await self._judge(stream, failures[0] if failures else "")
         return not failures
+
+    async def _altered(self, stream: Stream) -> bool:
+        """Somebody led it elsewhere: nothing is pushed until its agency says again where to."""
+        now = self._clock.now()
+        log.error(seals.EVENT, kind=seals.STREAM, detail=stream.id)
+
+        def unit(connection: Connection) -> None:
+            seals.alarm(connection, seals.STREAM, stream.id, now)
+            event_streams.judge(connection, stream, {"parked_at": now, "said": "altered in the database"})
+
+        await self._database.write(unit)
+        return False
 
     async def _send(self, stream: Stream, event: Event) -> None:
         """Unreachable when it was not taken."""

@@ -13,10 +13,12 @@ from base import audit
 from base.database import Connection
 from base.database.tables import counters
 from base.ids import identifier
+from consent import seals
 from consent.events import sets
 from consent.store import event_streams, events
 from consent.store.event_streams import Stream
 from consent.store.events import Event
+from keys.derive import Pseudonyms
 
 ENABLED, PAUSED = "enabled", "paused"
 MOST = 5
@@ -57,13 +59,17 @@ class Wanted:
     endpoint: str = ""
 
 
-def add(connection: Connection, agency: str, client: str, wanted: Wanted, now: datetime) -> Stream:
+def add(
+    connection: Connection, agency: str, client: str, wanted: Wanted, now: datetime, *, pseudonyms: Pseudonyms
+) -> Stream:
     """TooManyStreams. From this commit on, events are kept for it."""
     # Held until the commit, so that two at once are counted one after the other.
     counters.hold(connection, "event-stream", agency, now)
     if len(event_streams.of_agency(connection, agency)) >= MOST:
         raise TooManyStreams
-    row = {"id": identifier(), "agency": agency, "created_at": now, **_row(wanted, now)}
+    name = identifier()
+    seal = seals.of_stream(pseudonyms, name, agency, wanted.endpoint)
+    row = {"id": name, "agency": agency, "created_at": now, "seal": seal, **_row(wanted, now)}
     stream = event_streams.add(connection, row)
     audit.record(connection, "stream.added", actor=client, object=stream.id, now=now)
     return stream
@@ -90,10 +96,18 @@ def find(connection: Connection, stream: str, agency: str) -> Counted | None:
 
 
 def change(
-    connection: Connection, stream: str, agency: str, client: str, wanted: Wanted, now: datetime
+    connection: Connection,
+    stream: str,
+    agency: str,
+    client: str,
+    wanted: Wanted,
+    now: datetime,
+    *,
+    pseudonyms: Pseudonyms,
 ) -> Counted | None:
     """None when the agency has no such stream. One that was parked is tried again."""
-    if event_streams.change(connection, stream, agency, _row(wanted, now)) is None:
+    seal = seals.of_stream(pseudonyms, stream, agency, wanted.endpoint)
+    if event_streams.change(connection, stream, agency, {"seal": seal, **_row(wanted, now)}) is None:
         return None
     audit.record(connection, "stream.changed", actor=client, object=stream, now=now)
     return find(connection, stream, agency)

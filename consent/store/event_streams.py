@@ -34,6 +34,7 @@ class Stream:
     failing_since: datetime | None
     parked_at: datetime | None
     said: str
+    seal: bytes
 
 
 def receivers(connection: Connection, agency: str, category_id: str) -> list[tuple[str, str, list[str]]]:
@@ -137,4 +138,5 @@ def _stream(row: Any) -> Stream:
         row.failing_since,
         row.parked_at,
         row.said,
+        row.seal,
     )

@@ -289,7 +289,7 @@ permit = Table(
 altered_row = Table(
     "altered_row",
     metadata,
-    Column("kind", String(16), primary_key=True),  # consent, permit, subject, catalogue
+    Column("kind", String(16), primary_key=True),  # consent, permit, subject, stream, catalogue
     Column("row", String(120), primary_key=True),
     Column("at", Instant, nullable=False, index=True),
 )
@@ -498,6 +498,8 @@ event_stream = Table(
     Column("created_at", Instant, nullable=False),
     # Where events are pushed to, "" when they are polled; how that goes, and when it is tried next.
     Column("endpoint", String(2000), nullable=False),
+    # A MAC over whose it is and where it goes (consent.seals): nothing is pushed elsewhere by the database alone.
+    Column("seal", LargeBinary, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("failing_since", Instant),
     Column("due_at", Instant, nullable=False),

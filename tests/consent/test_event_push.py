@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 
 from consent.events import push
 from consent.events.push import Pusher
+from consent.store import altered, tables
 from tests.consent.test_event_streams import STREAMS, call, said, stream
 from tests.fixtures.listener import Listener, answer
 
@@ -228,3 +230,32 @@ async def test_what_is_about_the_stream_comes_after_all_that_waits(world: World,
 
     assert receiver.jtis[-1] == ping
     assert len(receiver.jtis) == 7
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("edited", ["endpoint", "agency"])
+async def test_a_stream_that_was_led_elsewhere_in_the_database_pushes_nothing(
+    world: World, anna: str, edited: str
+) -> None:
+    """Neither one agency's events to a stranger's address, nor another agency's to its own; its agency puts it right."""
+    receiver, stranger = Receiver(), Receiver()
+    async with receiver.listener.running() as there, stranger.listener.running() as elsewhere:
+        ours = await stream(world, endpoint=there.url)
+        await world.give(anna)
+        row = tables.event_stream
+        values = {"endpoint": {"endpoint": elsewhere.url}, "agency": {"agency": "tax-authority"}}[edited]
+        world.database.write_now(lambda c: c.execute(update(row).where(row.c.id == ours).values(**values)))
+        for _ in range(2):
+            await deliver(world)
+            world.clock.advance(HOUR)
+        tries = receiver.tries + stranger.tries
+        alarms = [(one.kind, one.row) for one in world.database.read_now(altered.every)]
+        world.database.write_now(lambda c: c.execute(update(row).where(row.c.id == ours).values(agency="municipality")))
+        put = await call(world, "PUT", f"{STREAMS}/{ours}", endpoint=there.url)
+        await deliver(world)
+
+    assert tries == 0
+    assert alarms == [("stream", ours)]
+    assert put.status_code == 200
+    assert receiver.of(world.sub(anna)) == ["given", "given"]
+    assert stranger.tries == 0

@@ -63,7 +63,9 @@ def test_none_is_lost_and_none_is_out_of_order(server: Server) -> None:
     with in_thread(receiver.listener) as there:
         wanted = Wanted(sets.KINDS, streams.ENABLED, there.url)
         house.databases["consent"].write_now(
-            lambda c: streams.add(c, "municipality", "test", wanted, house.clock.now())
+            lambda c: streams.add(
+                c, "municipality", "test", wanted, house.clock.now(), pseudonyms=house.ring.pseudonyms
+            )
         )
         for number in range(ROUNDS):
             walk(house, people[number % PEOPLE])

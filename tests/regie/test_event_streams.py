@@ -21,7 +21,9 @@ async def test_a_receiver_that_is_given_up_is_told_and_resumed(inside: Inside) -
     house, clock = inside.house, inside.clock
     wanted = Wanted(sets.KINDS, streams.ENABLED, "http://localhost:9/")  # nobody listens there
     database = house.databases["consent"]
-    made = database.write_now(lambda c: streams.add(c, "municipality", "test", wanted, clock.now()))
+    made = database.write_now(
+        lambda c: streams.add(c, "municipality", "test", wanted, clock.now(), pseudonyms=house.ring.pseudonyms)
+    )
     database.write_now(lambda c: streams.verify(c, made.id, "municipality", "", clock.now()))
     fine = _finding(inside)
     for _ in range(4):
@@ -52,7 +54,9 @@ async def test_a_receiver_that_is_given_up_is_told_and_resumed(inside: Inside) -
 async def test_whose_events_wait_for_a_month_or_were_deleted_is_told(inside: Inside) -> None:
     house, clock = inside.house, inside.clock
     wanted, database = Wanted(sets.KINDS, streams.ENABLED), house.databases["consent"]
-    made = database.write_now(lambda c: streams.add(c, "municipality", "test", wanted, clock.now()))
+    made = database.write_now(
+        lambda c: streams.add(c, "municipality", "test", wanted, clock.now(), pseudonyms=house.ring.pseudonyms)
+    )
     database.write_now(lambda c: streams.verify(c, made.id, "municipality", "", clock.now()))
     clock.advance(29 * 86_400)
     fine = _finding(inside)

@@ -6,7 +6,7 @@ from alembic import op
 import base.database.types
 from migrations import append_only
 
-revision = "0001_a93d5049"
+revision = "0001_8b243ea9"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -299,6 +299,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("created_at", base.database.types.Instant(), nullable=False),
         sa.Column("endpoint", sa.String(length=2000), nullable=False),
+        sa.Column("seal", sa.LargeBinary(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("failing_since", base.database.types.Instant(), nullable=True),
         sa.Column("due_at", base.database.types.Instant(), nullable=False),
