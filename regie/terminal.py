@@ -25,6 +25,7 @@ def perform(command: str, params: dict[str, Any], *, as_json: bool, long: bool) 
     from regie import admin  # noqa: PLC0415
     from regie.commands import COMMANDS  # noqa: PLC0415
     from regie.house import House  # noqa: PLC0415
+    from regie.settling import settle  # noqa: PLC0415
 
     settings = settings_of_house()
     patience = time.monotonic() + PATIENCE_S
@@ -48,7 +49,9 @@ def perform(command: str, params: dict[str, Any], *, as_json: bool, long: bool) 
                     time.sleep(0.1)
                     continue
             try:
-                return COMMANDS[command](house, params, bar.told)
+                result = COMMANDS[command](house, params, bar.told)
+                settle(house)
+                return result
             finally:
                 house.close()
 

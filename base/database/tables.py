@@ -200,6 +200,11 @@ class outbox:  # noqa: N801 - as claims
         ).returning(LEASE.c.name)
         return connection.execute(statement).first() is not None
 
+    @staticmethod
+    def release(connection: Connection, name: str, holder: str) -> None:
+        """Who ends need not be waited for."""
+        connection.execute(delete(LEASE).where(LEASE.c.name == name, LEASE.c.holder == holder))
+
 
 class audit:  # noqa: N801 - as claims
     @staticmethod

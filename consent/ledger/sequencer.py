@@ -66,6 +66,10 @@ class Sequencer:
         await self._database.write(lambda c: ledger.publish(c, staged.size, staged.line.note))
         return staged.count
 
+    def release(self, connection: Connection) -> None:
+        """Another may begin at once."""
+        outbox.release(connection, "ledger", self._holder)
+
     def _stage(self, connection: Connection) -> Staged | None:
         if not outbox.lease(connection, "ledger", self._holder, self._clock.now(), LEASE_S):
             return None

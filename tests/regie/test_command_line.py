@@ -384,6 +384,22 @@ def test_a_database_is_opened_with_the_keys_that_it_was_made_with_alone(line: Li
     assert line.json("citizen", "find", PERSON["national_number"])["id"] == citizen
 
 
+def test_what_a_command_did_without_a_server_is_in_the_journal(line: Line, tmp_path: Path) -> None:
+    """A backup that is put back before the next start lacks it, and says so."""
+    one = json.loads((FILES / "agencies.json").read_text())[0]
+    line.json("agency", "add", file=one)
+    backup = tmp_path / "consent.db"
+    shutil.copy(Settings().data_dir / "consent.db", backup)
+    line.json("agency", "suspend", one["id"])
+    assert [one["detail"] for one in line.json("doctor") if not one["ok"]] == []
+    shutil.copy(backup, Settings().data_dir / "consent.db")
+
+    wrong = {one["check"] for one in line.json("doctor", expect=1) if not one["ok"]}
+    assert wrong == {"ledger"}
+    line.json("ledger", "reconcile")
+    assert {one["check"] for one in line.json("doctor") if not one["ok"]} == set()
+
+
 def test_a_key_encryption_key_that_is_gone_is_not_made_anew(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REGIE_KEK")
     kek = Settings().data_dir / "kek"
