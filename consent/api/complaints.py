@@ -13,7 +13,7 @@ from base.database import Connection
 from base.forms import no_query
 from base.problems import Problem
 from consent.api import effects
-from consent.api.shapes import answer, read
+from consent.api.shapes import answer, read, words
 from consent.callers import Callers
 from consent.complaining import MOST_TEXT, About, Complaint, Complaints
 from consent.registry import Registry
@@ -75,7 +75,7 @@ class ComplaintReply(msgspec.Struct, forbid_unknown_fields=True):
     """`outcome`: what you did of what he asks. `text`: for the citizen to read, in words that he understands; with a letter or a digit at least."""
 
     outcome: Outcome
-    text: Annotated[str, msgspec.Meta(pattern="[0-9A-Za-zÀ-ɏ]", max_length=MOST_TEXT)]
+    text: Annotated[str, words(max_length=MOST_TEXT, sign="[0-9A-Za-zÀ-ɏ]")]
 
 
 class ComplaintReplied(msgspec.Struct):

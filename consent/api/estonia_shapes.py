@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from consent.api.shapes import END, Slug, Sub
+from consent.api.shapes import END, Slug, Sub, words
 
 Reference = Annotated[str, msgspec.Meta(pattern=f"^[!-~]{{1,64}}{END}", max_length=64)]
 """Whatever a caller may hold for one: what cannot be a reference is told as one that there is not."""
@@ -24,7 +24,7 @@ class GroupRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 class RepresentationRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     representative_id_code: Sub
     representee_id_code: Sub
-    relation_type: Annotated[str, msgspec.Meta(max_length=64)]
+    relation_type: Annotated[str, words(max_length=64)]
     callback: Address
     purpose_declaration_business_identifiers: Purposes
 

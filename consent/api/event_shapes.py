@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from consent.api.shapes import END
+from consent.api.shapes import END, words
 from consent.events import sets
 from consent.events.polling import MOST
 
@@ -61,7 +61,7 @@ class SetError(msgspec.Struct, forbid_unknown_fields=True):
     """Why you could not take a token (RFC 8936 section 2.6). The description is not kept."""
 
     err: Annotated[str, msgspec.Meta(pattern=f"^[a-zA-Z_-]{{1,64}}{END}", max_length=64)]
-    description: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
+    description: Annotated[str, words(max_length=1_000)] = ""
 
 
 class PollRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):

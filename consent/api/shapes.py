@@ -22,6 +22,12 @@ def _text(pattern: str, *, max_length: int) -> msgspec.Meta:
     return msgspec.Meta(pattern=f"^{pattern}{END}", max_length=max_length)
 
 
+def words(*, max_length: int, sign: str = "") -> msgspec.Meta:
+    """What people write: anything but U+0000, which no body may hold (base.forms); with such a sign at least."""
+    anything = r"[^\x00]*"
+    return _text(f"{anything}{sign}{anything}" if sign else anything, max_length=max_length)
+
+
 Slug = Annotated[str, _text("[a-z][a-z0-9-]{1,62}", max_length=63)]
 Sub = Annotated[str, _text("[A-Za-z0-9_-]{43}", max_length=43)]
 Version = Annotated[float, msgspec.Meta(ge=1, le=1_000_000, multiple_of=1)]

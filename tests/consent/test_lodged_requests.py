@@ -231,7 +231,16 @@ class TestWhatTheAgencyHears:
         anna = inside.house.ring.pseudonyms.handle(inside.citizens["anna"])
         lodging, streams = inside.house.consent.lodging, inside.house.consent.registry.database
         ours, theirs = (
-            streams.write_now(lambda c, one=one: made(c, one, "test", Wanted(sets.KINDS, ENABLED), inside.clock.now()))
+            streams.write_now(
+                lambda c, one=one: made(
+                    c,
+                    one,
+                    "test",
+                    Wanted(sets.KINDS, ENABLED),
+                    inside.clock.now(),
+                    pseudonyms=inside.house.ring.pseudonyms,
+                )
+            )
             for one in ("municipality", "tax-authority")
         )
         refused, stopped = await desk.lodged(), await desk.lodged()
