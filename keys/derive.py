@@ -17,11 +17,11 @@ class Pseudonyms:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        self._handle = expand(secret, "regie handle v1")
-        self._pairwise = expand(secret, "regie pairwise v1")
-        self._index = expand(secret, "regie index v1")
-        self._sid = expand(secret, "regie sid v1")
-        self._salt = expand(secret, "regie ledger salt v1")
+        self._handle = _keyed(expand(secret, "regie handle v1"))
+        self._pairwise = _keyed(expand(secret, "regie pairwise v1"))
+        self._index = _keyed(expand(secret, "regie index v1"))
+        self._sid = _keyed(expand(secret, "regie sid v1"))
+        self._salt = _keyed(expand(secret, "regie ledger salt v1"))
         self._macs: dict[str, hmac.HMAC] = {}
 
     def handle(self, citizen_id: str) -> str:
@@ -46,7 +46,7 @@ class Pseudonyms:
         `seed`: a citizen's own 32 random bytes in the registry: without them none of his salts can be made again.
         Whoever has the database alone can neither open a commitment nor make one that verifies.
         """
-        return hmac.digest(self._salt, seed + nonce, "sha256")
+        return _code(self._salt, seed + nonce)
 
     def mac(self, purpose: str, data: bytes) -> bytes:
         """A 32-byte code over `data`, for one purpose only (CSRF tokens, consistency tokens, the seals of rows).
@@ -55,12 +55,20 @@ class Pseudonyms:
         """
         keyed = self._macs.get(purpose)
         if keyed is None:
-            key = expand(self._secret, f"regie mac {purpose}")
-            keyed = self._macs[purpose] = hmac.new(key, digestmod="sha256")
-        code = keyed.copy()
-        code.update(data)
-        return code.digest()
+            keyed = self._macs[purpose] = _keyed(expand(self._secret, f"regie mac {purpose}"))
+        return _code(keyed, data)
 
 
-def _prf(key: bytes, text: str) -> str:
-    return b64encode(hmac.digest(key, text.encode(), "sha256"))
+def _keyed(key: bytes) -> hmac.HMAC:
+    """A key that is taken in each time anew costs 12 µs in a server; a copy of what took it in, one."""
+    return hmac.new(key, digestmod="sha256")
+
+
+def _code(keyed: hmac.HMAC, data: bytes) -> bytes:
+    code = keyed.copy()
+    code.update(data)
+    return code.digest()
+
+
+def _prf(keyed: hmac.HMAC, text: str) -> str:
+    return b64encode(_code(keyed, text.encode()))
